@@ -1,0 +1,608 @@
+"""What every backend shares: how operators are spelt, and how lets and pieces become lines."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..errors import SpecError
+from ..expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
+from ..guard import Guards, uses_of
+from ..ops import Precedence
+from ..printer import Dialect, Spelling, show
+from ..ranges import Facts
+from ..schedule import Let, Piece, Schedule
+
+COLUMNS = 100
+Table = Mapping[str, Spelling]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a template places: words and lines, nothing to decide.
+
+    Attributes:
+        schedule: For its names and texts.
+        header: The comment that says where the file comes from.
+        summary: The module's docstring.
+        quantity: What the schedule yields, as a sentence's beginning.
+        title: The author's title.
+        imports: Lines that only some schedules need.
+        docstring: Of the function or class that people call.
+        signature: ``name: type = default,`` for each parameter.
+        names: The parameters.
+        call_check: The call of ``_check``.
+        check_fields: ``name: type,`` for each parameter of ``_check``.
+        check: Its body.
+        rate_fields: ``name: type,`` for each parameter of ``_rate``.
+        casts: Each parameter as ``_rate`` wants it.
+        body: Of the function that computes.
+        schedulers: One entry where a torch ``LRScheduler`` is emitted, else none.
+        prelude: Lines between imports and code.
+    """
+
+    schedule: Schedule
+    header: str
+    summary: str
+    quantity: str
+    title: str
+    imports: tuple[str, ...]
+    docstring: tuple[str, ...]
+    signature: tuple[str, ...]
+    names: tuple[str, ...]
+    call_check: tuple[str, ...]
+    check_fields: tuple[str, ...]
+    check: tuple[str, ...]
+    rate_fields: tuple[str, ...]
+    casts: tuple[str, ...]
+    body: tuple[str, ...]
+    schedulers: tuple[object, ...] = ()
+    prelude: tuple[str, ...] = ()
+
+
+def view_of(
+    schedule: Schedule,
+    *,
+    framework: str,
+    docstring: Sequence[str],
+    body: Sequence[str],
+    types: Mapping[str, str],
+    rate_types: Mapping[str, str],
+    casts: Mapping[str, str],
+    call_check: Sequence[str] | None = None,
+    schedulers: Sequence[object] = (),
+    more_code: Sequence[str] = (),
+    first: str | None = None,
+) -> View:
+    """A view, with what all frameworks have in common filled in.
+
+    Args:
+        schedule: After rewriting.
+        framework: As people write its name.
+        docstring: Lines of the docstring.
+        body: Lines of the function that computes.
+        types: Of parameters in the signature that people see, by parameter type.
+        rate_types: Of parameters of the function that computes.
+        casts: How a parameter is handed to it, over ``{0}``.
+        call_check: The call of ``_check``, when it is not unconditional.
+        schedulers: See :class:`View`.
+        more_code: Further lines that may need imports.
+        first: The parameter that ``_check`` and ``_rate`` take first.
+    """
+    parameters = sorted(schedule.parameters, key=lambda p: p.name != (first or p.name))
+    names = tuple(p.name for p in parameters)
+    check = tuple(check_lines(schedule)) or ("pass",)
+    needs_math = any("math." in line for line in (*body, *check, *more_code))
+    call = tuple(wrapped(f"_check({', '.join(names)})", rest="    ")) if names else ()
+    return View(
+        schedule=schedule,
+        header=header(schedule),
+        summary=f"{escaped(schedule.title)} ({framework}).",
+        quantity=quantity(schedule),
+        title=escaped(schedule.title),
+        imports=("import math",) if needs_math else (),
+        docstring=tuple(docstring),
+        signature=tuple(f"{p.name}: {types[p.type]} = {p.spelling}," for p in schedule.parameters),
+        names=names,
+        call_check=call if call_check is None else tuple(call_check),
+        check_fields=tuple(f"{p.name}: {PYTHON_TYPES[p.type]}," for p in parameters),
+        check=check,
+        rate_fields=tuple(f"{p.name}: {rate_types[p.type]}," for p in parameters),
+        casts=tuple(f"{casts[p.type].format(p.name)}," for p in parameters),
+        body=tuple(body),
+        schedulers=tuple(schedulers),
+    )
+
+
+AS_IT_IS: dict[str, str] = dict.fromkeys(
+    ("steps", "count", "rate", "real", "flag", "choice"), "{0}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A framework: its folder under the output, its template, and how a view is made."""
+
+    name: str
+    package: str
+    template: str
+    view: Callable[[Schedule, Sequence[Facts], Facts], View]
+
+
+def spelt(text: str, precedence: Precedence = Precedence.ATOM, operand: int = 1) -> Spelling:
+    """A row of a table: ``{0}`` and ``{1}`` stand for the operands."""
+    return Spelling(text, precedence, Precedence(operand))
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a framework spells operators.
+
+    Attributes:
+        array: For operands that change with the step (or may be arrays).
+        host: For numbers that Python holds.
+        pi: The circle number.
+        casts: Whether integers that enter real arithmetic need ``array["real"]``.
+        fills: Whether a choice between two host numbers needs ``array["fill"]`` around one.
+        host_kinds: Parameters of these kinds are numbers that Python holds.
+        names: Other spellings of names, such as ``self.peak_lr``.
+    """
+
+    array: Table
+    host: Table
+    pi: str
+    casts: bool = False
+    fills: bool = False
+    host_kinds: frozenset[Kind] = frozenset(Kind)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+class Spelled:
+    """A schedule in one style: which names are arrays, and how expressions read."""
+
+    def __init__(self, schedule: Schedule, lets: Sequence[Let], style: Style) -> None:
+        self.style = style
+        self.arrays = {"step"} | {
+            p.name for p in schedule.parameters if p.kind not in style.host_kinds
+        }
+        for let in lets:
+            if not self.arrays.isdisjoint(names_in(let.value)):
+                self.arrays.add(let.name)
+        self.dialect = Dialect(self._spelling, style.names)
+
+    def is_host(self, expr: Expr) -> bool:
+        """Whether Python itself holds the value."""
+        return self.arrays.isdisjoint(names_in(expr))
+
+    def text(self, expr: Expr) -> str:
+        """``expr`` as code."""
+        return show(self._lowered(expr), self.dialect)
+
+    def branch(self, expr: Expr, kind: Kind) -> str:
+        """``expr`` as code where a value of ``kind`` is wanted."""
+        lowered = self._lowered(expr)
+        return show(self._cast(lowered) if kind is Kind.REAL else lowered, self.dialect)
+
+    def real(self, expr: Expr) -> str:
+        """``expr`` as code that yields a binary64 array."""
+        if self.is_host(expr) and self.style.fills:
+            return show(Apply("fill", (self._lowered(expr),), Kind.REAL), self.dialect)
+        return show(self._cast(self._lowered(expr)), self.dialect)
+
+    def _spelling(self, node: Apply) -> Spelling | None:
+        if node.op == "pi":
+            return Spelling(self.style.pi)
+        if node.op == "fill":
+            return self.style.array["fill"]
+        table = self.style.host if self.is_host(node) else self.style.array
+        key = f"{node.op}:host" if self._mixed(node) and f"{node.op}:host" in table else node.op
+        return table.get(key)
+
+    def _mixed(self, node: Apply) -> bool:
+        return len(node.args) == 2 and self.is_host(node.args[1]) != self.is_host(node.args[0])
+
+    def _cast(self, expr: Expr) -> Expr:
+        if self.style.casts and expr.kind is Kind.INT and not self.is_host(expr):
+            return Apply("real", (expr,), Kind.REAL)
+        return expr
+
+    def _lowered(self, expr: Expr) -> Expr:
+        """``expr`` with casts, with extremes of two, and with whole bases of real powers real."""
+        expr = rebuild(expr, self._lowered)
+        if not isinstance(expr, Apply):
+            return expr
+        if expr.op in ("min", "max"):
+            first, *others = expr.args
+            for other in others:
+                pair = (first, other)
+                if self.is_host(first) and not self.is_host(other):
+                    pair = (other, first)
+                kind = Kind.INT if first.kind is other.kind is Kind.INT else Kind.REAL
+                if kind is Kind.REAL:
+                    pair = (self._cast(pair[0]), self._cast(pair[1]))
+                first = Apply(expr.op, pair, kind)
+            return first if not self._all_host(expr) else expr
+        if expr.op == "**" and expr.kind is Kind.REAL and expr.args[0].kind is Kind.INT:
+            base, exponent = expr.args
+            if isinstance(base, Number):
+                base = Number(float(base.value))
+            elif self.is_host(base):
+                base = Apply("real", (base,), Kind.REAL)
+            expr = replace(expr, args=(self._cast(base), exponent))
+        if expr.op == "if" and expr.kind is Kind.REAL:
+            condition, yes, no = expr.args
+            if self.style.fills and not self.is_host(condition):
+                if self.is_host(yes) and self.is_host(no):
+                    yes = Apply("fill", (yes,), Kind.REAL)
+            return replace(expr, args=(condition, self._cast(yes), self._cast(no)))
+        if expr.kind is Kind.REAL and expr.op not in ("real", "fill"):
+            return replace(expr, args=tuple(self._cast(a) for a in expr.args))
+        if expr.op in ("floor", "ceil"):
+            return replace(expr, args=tuple(self._cast(a) for a in expr.args))
+        return expr
+
+    def _all_host(self, expr: Expr) -> bool:
+        return self.is_host(expr)
+
+
+# -- lines -----------------------------------------------------------------------------------
+
+
+def comment(reasons: Sequence[str], indent: str) -> list[str]:
+    """Each reason as a comment, wrapped."""
+    lines: list[str] = []
+    for reason in reasons:
+        lines += textwrap.wrap(
+            reason, COLUMNS - 4, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+        )
+    return lines
+
+
+def branches(expr: Expr) -> list[tuple[Expr | None, Expr]]:
+    """``a if c else b if d else e`` as (c, a), (d, b), (None, e)."""
+    match expr:
+        case Apply(op="if", args=(condition, yes, no)):
+            return [(condition, yes), *branches(no)]
+    return [(None, expr)]
+
+
+def assignment(name: str, value: Expr, spelled: Spelled, indent: str) -> list[str]:
+    """``name = value``; a choice that Python makes becomes if, elif and else."""
+    parts = branches(value)
+    if len(parts) > 1 and all(c is None or spelled.is_host(c) for c, _ in parts):
+        one = f"{indent}{name} = {spelled.text(value)}"
+        if len(parts) == 2 and len(one) <= COLUMNS - 4 and not _may_differ(parts, spelled):
+            return [one]
+        lines = []
+        for number, (condition, branch) in enumerate(parts):
+            word = "else" if condition is None else "if" if number == 0 else "elif"
+            head = word if condition is None else f"{word} {spelled.text(condition)}"
+            lines.append(f"{indent}{head}:")
+            lines.append(f"{indent}    {name} = {spelled.branch(branch, value.kind)}")
+        return lines
+    return [f"{indent}{name} = {spelled.text(value)}"]
+
+
+def _may_differ(parts: Sequence[tuple[Expr | None, Expr]], spelled: Spelled) -> bool:
+    """Whether one branch is an array and the other is not, which a line of its own shows better."""
+    return len({spelled.is_host(value) for _, value in parts}) > 1
+
+
+def fitting(lines: Sequence[str], schedule: Schedule, width: int = COLUMNS - 4) -> tuple[str, ...]:
+    """The lines, those that are too long broken once, as the formatter would.
+
+    Raises:
+        SpecError: Where that is not enough: such a formula lacks a name for one of its parts.
+    """
+    result: list[str] = []
+    for line in lines:
+        broken = [line] if len(line) <= width else _broken(line, width)
+        if any(len(part) > width for part in broken):
+            raise SpecError(
+                f"an emitted line has {len(line) + COLUMNS - width} columns, the limit is "
+                f"{COLUMNS}: {line.strip()[:60]}...",
+                "Name a part of the formula in [let].",
+                file=schedule.file,
+            )
+        result += broken
+    return tuple(result)
+
+
+_STATEMENT = re.compile(r"(\s*)((?:[A-Za-z_]\w* = |return )?)(.*)")
+_CALL = re.compile(r"[A-Za-z_][\w.]*\(")
+_SIGNS = ((" if ", " else "), (" and ", " or "), (" + ", " - "), (" * ", " / ", " // ", " % "))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    """``name = expression`` over several lines, as ruff's formatter breaks it."""
+    match = _STATEMENT.fullmatch(line)
+    assert match is not None
+    indent, head, expression = match.groups()
+    if not head:
+        return [line]
+    call = _whole_call(expression)
+    if call:
+        return _broken_call(indent, head, expression, call, width)
+    inner = indent + "    "
+    parts = _parts(expression)
+    if len(parts) == 1:
+        return [line]
+    lines = [deeper for part in parts for deeper in _laid_out(inner, part, width)]
+    return [f"{indent}{head}(", *lines, f"{indent})"]
+
+
+def _laid_out(indent: str, expression: str, width: int) -> list[str]:
+    """An expression that stands inside of brackets already."""
+    if len(indent) + len(expression) <= width:
+        return [indent + expression]
+    sign = next(
+        (s for s in ("+ ", "- ", "* ", "/ ", "if ", "else ") if expression.startswith(s)), ""
+    )
+    rest = expression[len(sign) :]
+    call = _whole_call(rest)
+    if call:
+        return _broken_call(indent, sign, rest, call, width)
+    parts = _parts(rest)
+    if len(parts) > 1:
+        parts[0] = sign + parts[0]
+        return [deeper for part in parts for deeper in _laid_out(indent, part, width)]
+    opening = _last_bracket(rest)
+    if opening:
+        return _broken_call(indent, sign, rest, opening, width)
+    return [indent + expression]
+
+
+def _broken_call(indent: str, head: str, expression: str, call: int, width: int) -> list[str]:
+    """``call(`` on a line, its arguments on the next or one a line, ``)`` on the last."""
+    inner = indent + "    "
+    arguments = _split(expression[call:-1], (", ",))
+    one = inner + ", ".join(arguments)
+    if len(one) <= width:
+        lines = [one]
+    elif len(arguments) == 1:
+        lines = _laid_out(inner, arguments[0], width)
+    else:
+        lines = []
+        for argument in arguments:
+            laid = _laid_out(inner, argument, width - 1)
+            lines += [*laid[:-1], f"{laid[-1]},"]
+    return [f"{indent}{head}{expression[:call]}", *lines, f"{indent})"]
+
+
+def _whole_call(expression: str) -> int:
+    """Where the arguments begin, when ``expression`` is one call or one bracket; else 0."""
+    match = _CALL.match(expression)
+    start = match.end() if match else 1 if expression[:1] in "([" else 0
+    if not start or not expression.endswith((")", "]")):
+        return 0
+    depths = _depths(expression)
+    return start if 0 not in depths[start - 1 : -1] else 0
+
+
+def _last_bracket(expression: str) -> int:
+    """Where the bracket opens that closes at the end of ``expression``; else 0."""
+    depths = _depths(expression)
+    if not expression.endswith((")", "]")):
+        return 0
+    return max(place for place, depth in enumerate(depths[:-1]) if depth == 0) + 2
+
+
+def _parts(expression: str) -> list[str]:
+    """``expression`` before each of its loosest signs."""
+    for signs in _SIGNS:
+        parts = _split(expression, signs, keep=True)
+        if len(parts) > 1:
+            return parts
+    return [expression]
+
+
+def _depths(text: str) -> list[int]:
+    """How many brackets are open after each character."""
+    depths, depth = [], 0
+    for character in text:
+        depth += (character in "([") - (character in ")]")
+        depths.append(depth)
+    return depths
+
+
+def _split(text: str, separators: Sequence[str], keep: bool = False) -> list[str]:
+    """``text`` at separators outside of brackets; kept ones begin the next part."""
+    depths = _depths(text)
+    parts, start, place = [], 0, 0
+    while place < len(text):
+        found = next((s for s in separators if text.startswith(s, place)), None)
+        if found is not None and depths[place] == 0 and place > 0:
+            parts.append(text[start:place])
+            start = place + (1 if keep else len(found))
+            place += len(found)
+        else:
+            place += 1
+    return [*parts, text[start:]]
+
+
+def guarded_parts(
+    schedule: Schedule,
+    facts: Sequence[Facts],
+    always: Facts,
+    is_host: Callable[[Expr], bool],
+) -> tuple[tuple[Let, ...], tuple[Piece, ...]]:
+    """Lets and pieces for code that computes all of them at every step."""
+    pairs = [(p.condition, p.value) for p in schedule.pieces]
+    # What decides between pieces is computed at every step.
+    uses = uses_of(schedule.lets, pairs, facts)
+    for piece in schedule.pieces:
+        if piece.condition is not None:
+            for let in schedule.lets:
+                if let.name in names_in(piece.condition):
+                    uses[let.name] = (*uses[let.name], always)
+    guards = Guards(schedule.lets, uses, always, is_host)
+    pieces = tuple(
+        replace(piece, value=guards.guarded(piece.value, always, meant))
+        for piece, meant in zip(schedule.pieces, facts)
+    )
+    return tuple(guards.lets.values()), pieces
+
+
+def array_body(
+    schedule: Schedule, lets: Sequence[Let], pieces: Sequence[Piece], spelled: Spelled
+) -> tuple[list[str], list[tuple[Expr | None, str, Expr]]]:
+    """Lines for lets and pieces, and what is left to choose from: (condition, text, value)."""
+    lines: list[str] = []
+    for let in lets:
+        lines += comment(let.reasons, "")
+        lines += assignment(let.name, let.value, spelled, "")
+    if lets and len(pieces) > 1:
+        lines.append("")
+    chosen: list[tuple[Expr | None, str, Expr]] = []
+    for piece in pieces:
+        simple = isinstance(piece.value, Name | Number) or len(pieces) == 1
+        if simple and not (len(pieces) == 1 and len(branches(piece.value)) > 1):
+            lines += comment(piece.reasons, "")
+            chosen.append((piece.condition, spelled.text(piece.value), piece.value))
+        else:
+            lines += comment(piece.reasons, "")
+            lines += assignment(piece.name, piece.value, spelled, "")
+            chosen.append((piece.condition, piece.name, piece.value))
+    return lines, chosen
+
+
+# -- documentation ---------------------------------------------------------------------------
+
+
+def quantity(schedule: Schedule) -> str:
+    """What the schedule yields: ``Rate``, or ``Value of momentum``."""
+    return "Rate" if schedule.drives == "lr" else f"Value of {schedule.drives}"
+
+
+def escaped(text: str) -> str:
+    """A stranger's text, harmless inside a docstring."""
+    return text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+
+
+def wrapped(text: str, first: str = "", rest: str = "", width: int = COLUMNS - 4) -> list[str]:
+    """``text`` in lines of at most ``width`` columns; words are never broken."""
+    return textwrap.wrap(
+        escaped(text),
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def formula_lines(schedule: Schedule) -> list[str]:
+    """The formula as the author wrote it: a line for each piece, then the lets."""
+    lines: list[str] = []
+    pieces = schedule.written_pieces
+    for number, (_, condition, text) in enumerate(pieces):
+        if len(pieces) == 1:
+            lines += wrapped(f"``{text}``")
+        elif number == len(pieces) - 1:
+            lines += wrapped(f"- afterwards: ``{text}``", rest="  ")
+        else:
+            lines += wrapped(f"- while ``{condition}``: ``{text}``", rest="  ")
+    if schedule.written_lets:
+        lines.append("")
+        for number, (name, text) in enumerate(schedule.written_lets):
+            word = "where" if number == 0 else "and"
+            stop = "." if number == len(schedule.written_lets) - 1 else ","
+            lines += wrapped(f"{word} ``{name} = {text}``{stop}", rest="  ")
+    return lines
+
+
+def parameter_lines(schedule: Schedule, skip: Sequence[str] = ()) -> list[str]:
+    """``name: what it is`` for each parameter."""
+    lines = []
+    for p in schedule.parameters:
+        if p.name not in skip:
+            lines += wrapped(f"{p.name}: {p.doc}", "    ", "        ")
+    return lines
+
+
+def source_lines(schedule: Schedule) -> list[str]:
+    """Where the formula comes from."""
+    if not schedule.cites:
+        return []
+    return [
+        "",
+        "Source:",
+        *(line for c in schedule.cites for line in wrapped(c, "    ", "        ")),
+    ]
+
+
+def header(schedule: Schedule) -> str:
+    """The first line of every emitted file."""
+    return f"# Generated by lrgen from {schedule.file}. Do not edit: run `lrgen build`."
+
+
+# -- checks ----------------------------------------------------------------------------------
+
+
+def check_lines(schedule: Schedule, names: Mapping[str, str] | None = None) -> list[str]:
+    """Statements that raise ValueError where a value or a rule between values does not hold."""
+    spelling = names or {}
+    lines: list[str] = []
+    dialect = Dialect(names=spelling)
+    for p in schedule.parameters:
+        name = spelling.get(p.name, p.name)
+        match p.type:
+            case "steps" | "count":
+                test = f"isinstance({name}, int)"
+                test += f" and {name} >= 0" if p.type == "steps" else ""
+                test = f"not ({test})" if p.type == "steps" else f"not {test}"
+            case "rate":
+                test = f"not 0 <= {name} < math.inf"
+            case "real":
+                test = f"not -math.inf < {name} < math.inf"
+            case "flag":
+                test = f"not isinstance({name}, bool)"
+            case "choice":
+                words = ", ".join(f'"{word}"' for word in p.words)
+                test = f"{name} not in ({words}{',' if len(p.words) == 1 else ''})"
+        lines += _raise(test, f"{p.name} {p.rule()}, got {{{name}!r}}", f=True)
+    for requirement in schedule.requirements:
+        used = [p.name for p in schedule.parameters if p.name in names_in(requirement.condition)]
+        values = ", ".join(f"{n} = {{{spelling.get(n, n)}!r}}" for n in used)
+        text = show(requirement.condition, dialect)
+        simple = isinstance(requirement.condition, Apply) and requirement.condition.op not in (
+            "or",
+            "and",
+            "if",
+        )
+        chained = simple or text.count(" and ") + text.count(" or ") == 0
+        test = f"not {text}" if chained else f"not ({text})"
+        plain = requirement.text.replace("{", "{{").replace("}", "}}")
+        lines += _raise(test, f"{plain} does not hold: {values}", f=True)
+    return lines
+
+
+def _raise(test: str, message: str, f: bool) -> list[str]:
+    quoted = message.replace("\\", "\\\\").replace('"', '\\"')
+    prefix = "f" if f and "{" in message else ""
+    one = f'    raise ValueError({prefix}"{quoted}")'
+    head = f"if {test}:"
+    if len(one) <= COLUMNS - 4:
+        return [head, one]
+    if len(quoted) <= COLUMNS - 16:
+        return [head, "    raise ValueError(", f'        {prefix}"{quoted}"', "    )"]
+    at = quoted.rfind(" ", 0, COLUMNS - 18) + 1
+    return [
+        head,
+        "    raise ValueError(",
+        f'        {prefix}"{quoted[:at]}"',
+        f'        {"f" if "{" in quoted[at:] else ""}"{quoted[at:]}"',
+        "    )",
+    ]
+
+
+PYTHON_TYPES: dict[str, str] = {
+    "steps": "int",
+    "count": "int",
+    "rate": "float",
+    "real": "float",
+    "flag": "bool",
+    "choice": "str",
+}

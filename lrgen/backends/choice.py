@@ -1,0 +1,46 @@
+"""Between pieces: the last one is the default, and each before it wins where it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..expr import Expr
+from .base import COLUMNS, Spelled
+
+
+def where_chain(
+    chosen: Sequence[tuple[Expr | None, str, Expr]], spelled: Spelled, where: str, final: str
+) -> list[str]:
+    """``lr = where(condition, piece, lr)`` from the last piece to the first.
+
+    Args:
+        chosen: (condition, code, value) of each piece, in their order.
+        spelled: The framework's way to spell.
+        where: Its choice between two arrays, over ``{0}`` ``{1}`` ``{2}``.
+        final: What is done with the result, over ``{0}``.
+    """
+    *_, (_, last, value) = chosen
+    if len(chosen) == 1:
+        if spelled.is_host(value):
+            last = spelled.real(value)
+        elif final != "return {0}" and not last.isidentifier():
+            return [f"lr = {last}", final.format("lr")]
+        return [final.format(last)]
+    if spelled.style.fills and all(spelled.is_host(v) for _, _, v in chosen[-2:]):
+        last = spelled.real(value)
+    lines: list[str] = []
+    result = last
+    # A cast at the end of a choice is set apart where the line would be too long with it.
+    plain = "return {0}"
+    for index, (condition, text, _) in enumerate(reversed(chosen[:-1])):
+        assert condition is not None
+        choice = where.format(spelled.text(condition), text, result)
+        if index == len(chosen) - 2:
+            if final == plain or len(final.format(choice)) <= COLUMNS - 4:
+                lines.append(final.format(choice))
+            else:
+                lines += [f"lr = {choice}", final.format("lr")]
+        else:
+            lines.append(f"lr = {choice}")
+            result = "lr"
+    return ["", *lines]

@@ -1,0 +1,141 @@
+"""JAX: a schedule for optax, under any transformation, with parameters that may be traced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..expr import STEP, Kind, names_in
+from ..ops import Precedence
+from ..ranges import Facts
+from ..schedule import Schedule
+from .base import (
+    COLUMNS,
+    Backend,
+    Spelled,
+    Style,
+    Table,
+    View,
+    array_body,
+    fitting,
+    formula_lines,
+    guarded_parts,
+    parameter_lines,
+    quantity,
+    source_lines,
+    spelt,
+    view_of,
+    wrapped,
+)
+from .choice import where_chain
+from .python import MATH
+
+_SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
+
+ARRAY: Table = {
+    **{name: spelt(f"jnp.{name}({{0}})") for name in _SAME},
+    "min": spelt("jnp.minimum({0}, {1})"),
+    "max": spelt("jnp.maximum({0}, {1})"),
+    "floor": spelt("jnp.floor({0}).astype(jnp.int64)"),
+    "ceil": spelt("jnp.ceil({0}).astype(jnp.int64)"),
+    "if": spelt("jnp.where({0}, {1}, {2})"),
+    "and": spelt("{0} & {1}", Precedence.COMPARE, Precedence.ATOM),
+    "or": spelt("{0} | {1}", Precedence.COMPARE, Precedence.ATOM),
+    "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
+    "inf": spelt("jnp.inf"),
+    "real": spelt("{0}.astype(jnp.float64)", operand=Precedence.ATOM),
+}
+HOST: Table = {**MATH, "inf": spelt("jnp.inf")}
+
+STYLE = Style(
+    array=ARRAY,
+    host=HOST,
+    pi="jnp.pi",
+    # Numbers may be traced; what decides which code runs may not.
+    host_kinds=frozenset({Kind.BOOL, Kind.WORD}),
+)
+
+TYPES = {
+    "steps": "ArrayLike",
+    "count": "ArrayLike",
+    "rate": "ArrayLike",
+    "real": "ArrayLike",
+    "flag": "bool",
+    "choice": "str",
+}
+
+
+def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
+    plain = Spelled(schedule, schedule.lets, STYLE)
+    lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
+    spelled = Spelled(schedule, lets, STYLE)
+    lines, chosen = array_body(schedule, lets, pieces, spelled)
+    if len(chosen) == 1 and STEP.id not in _reach(schedule, chosen[0][2]):
+        lines.append(f"return jnp.full(step.shape, {chosen[0][1]})")
+    else:
+        lines += where_chain(chosen, spelled, "jnp.where({0}, {1}, {2})", "return {0}")
+    return view_of(
+        schedule,
+        framework="JAX",
+        docstring=(
+            f"Build a schedule of the {quantity(schedule).lower()}, as optax takes one.",
+            "",
+            *formula_lines(schedule),
+            "",
+            "Parameters that are numbers may be traced or batched arrays; those are not checked.",
+            "",
+            "Args:",
+            *parameter_lines(schedule),
+            "    dtype: What the binary64 value is rounded to, once.",
+            "",
+            "Returns:",
+            "    A function of the update number, counted from 0: integers of any shape.",
+            "",
+            "Raises:",
+            "    ValueError: For a value out of its range, naming it and the rule.",
+            *source_lines(schedule),
+        ),
+        body=fitting(lines, schedule),
+        types=TYPES,
+        rate_types=_ARRAYS,
+        casts=_CASTS,
+        call_check=_guard(schedule),
+    )
+
+
+_ARRAYS = {kind: "jax.Array" if name == "ArrayLike" else name for kind, name in TYPES.items()}
+_CASTS = {
+    "steps": "jnp.asarray({0}, jnp.int64)",
+    "count": "jnp.asarray({0}, jnp.int64)",
+    "rate": "jnp.asarray({0}, jnp.float64)",
+    "real": "jnp.asarray({0}, jnp.float64)",
+    "flag": "{0}",
+    "choice": "{0}",
+}
+
+
+def _guard(schedule: Schedule) -> list[str]:
+    """The call of ``_check``, where all numbers are plain ones: arrays are the caller's to check."""
+    numbers = [p.name for p in schedule.parameters if p.kind in (Kind.INT, Kind.REAL)]
+    call = wrapped(f"_check({', '.join(p.name for p in schedule.parameters)})", rest="    ")
+    if not numbers:
+        return call if schedule.parameters else ["_check()"]
+    listed = ", ".join(numbers) + ("," if len(numbers) == 1 else "")
+    test = f"if all(isinstance(number, int | float) for number in ({listed})):"
+    if len(test) <= COLUMNS - 4:
+        return [test, *(f"    {line}" for line in call)]
+    return [
+        f"numbers = ({listed})",
+        "if all(isinstance(number, int | float) for number in numbers):",
+        *(f"    {line}" for line in call),
+    ]
+
+
+def _reach(schedule: Schedule, value: object) -> set[str]:
+    names = names_in(value)  # type: ignore[arg-type]
+    for let in reversed(schedule.lets):
+        if let.name in names:
+            names |= names_in(let.value)
+    return names
+
+
+JAX = Backend("jax", "jax_schedules", "jax_schedules/module.py.jinja", _view)

@@ -1,0 +1,107 @@
+"""Keras 3: a serialisable ``LearningRateSchedule`` on all three of its backends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..ranges import Facts
+from ..schedule import Schedule
+from .base import (
+    AS_IT_IS,
+    PYTHON_TYPES,
+    Backend,
+    Spelled,
+    Style,
+    Table,
+    View,
+    array_body,
+    fitting,
+    formula_lines,
+    guarded_parts,
+    parameter_lines,
+    quantity,
+    source_lines,
+    spelt,
+    view_of,
+)
+from .choice import where_chain
+from .python import MATH
+
+_SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
+
+ARRAY: Table = {
+    **{name: spelt(f"ops.{name}({{0}})") for name in _SAME},
+    "min": spelt("ops.minimum({0}, {1})"),
+    "max": spelt("ops.maximum({0}, {1})"),
+    "floor": spelt('cast(ops.floor({0}), "int64")'),
+    "ceil": spelt('cast(ops.ceil({0}), "int64")'),
+    "if": spelt("ops.where({0}, {1}, {2})"),
+    "and": spelt("ops.logical_and({0}, {1})"),
+    "or": spelt("ops.logical_or({0}, {1})"),
+    "not": spelt("ops.logical_not({0})"),
+    "inf": spelt("math.inf"),
+    "real": spelt('cast({0}, "float64")'),
+    "fill": spelt('ops.full_like(step, {0}, dtype="float64")'),
+}
+
+STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills=True)
+
+
+def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
+    plain = Spelled(schedule, schedule.lets, STYLE)
+    lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
+    spelled = Spelled(schedule, lets, STYLE)
+    lines, chosen = array_body(schedule, lets, pieces, spelled)
+    lines += where_chain(chosen, spelled, "ops.where({0}, {1}, {2})", "return {0}")
+    view = view_of(
+        schedule,
+        framework="Keras 3",
+        docstring=(
+            f"{quantity(schedule)} at update number ``step``, counted from 0, as float32.",
+            "",
+            *formula_lines(schedule),
+            "",
+            "Args:",
+            *parameter_lines(schedule),
+            "    name: Name of the operation.",
+            "",
+            "Raises:",
+            "    ValueError: For a value out of its range, naming it and the rule.",
+            *source_lines(schedule),
+        ),
+        body=fitting(lines, schedule),
+        types=PYTHON_TYPES,
+        rate_types=PYTHON_TYPES,
+        casts=AS_IT_IS,
+    )
+    uses_ops = any("ops." in line for line in lines)
+    return replace(view, prelude=_WITH_OPS if uses_ops else _WITHOUT_OPS)
+
+
+_WITH_OPS = (
+    'if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy keeps it',
+    "    import jax",
+    "    import jax.numpy as ops",
+    "",
+    "    def binary64() -> contextlib.AbstractContextManager[None]:",
+    "        return jax.enable_x64(True)",
+    "",
+    "else:",
+    "    from keras import ops",
+    "",
+    "    binary64 = contextlib.nullcontext",
+)
+_WITHOUT_OPS = (
+    'if keras.backend.backend() == "jax":',
+    "    import jax",
+    "",
+    "    def binary64() -> contextlib.AbstractContextManager[None]:",
+    "        return jax.enable_x64(True)",
+    "",
+    "else:",
+    "    binary64 = contextlib.nullcontext",
+)
+
+
+KERAS = Backend("keras", "keras_schedules", "keras_schedules/module.py.jinja", _view)

@@ -1,0 +1,106 @@
+"""NumPy: the closed-form reference curve, vectorised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..ops import Precedence
+from ..ranges import Facts
+from ..schedule import Schedule
+from .base import (
+    AS_IT_IS,
+    PYTHON_TYPES,
+    Backend,
+    Spelled,
+    Style,
+    Table,
+    View,
+    array_body,
+    fitting,
+    formula_lines,
+    guarded_parts,
+    parameter_lines,
+    quantity,
+    source_lines,
+    spelt,
+    view_of,
+)
+
+_SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
+
+ARRAY: Table = {
+    **{name: spelt(f"np.{name}({{0}})") for name in _SAME},
+    "min": spelt("np.minimum({0}, {1})"),
+    "max": spelt("np.maximum({0}, {1})"),
+    "floor": spelt("np.floor({0}).astype(np.int64)"),
+    "ceil": spelt("np.ceil({0}).astype(np.int64)"),
+    "if": spelt("np.where({0}, {1}, {2})"),
+    "and": spelt("{0} & {1}", Precedence.COMPARE, Precedence.ATOM),
+    "or": spelt("{0} | {1}", Precedence.COMPARE, Precedence.ATOM),
+    "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
+    "inf": spelt("np.inf"),
+    "real": spelt("{0}.astype(np.float64)", operand=Precedence.ATOM),
+    "fill": spelt("np.full(step.shape, {0})"),
+}
+
+HOST: Table = {
+    **{name: spelt(f"np.{name}({{0}})") for name in _SAME if name != "abs"},
+    "abs": spelt("abs({0})"),
+    "min": spelt("min({all})"),
+    "max": spelt("max({all})"),
+    "floor": spelt("int(np.floor({0}))"),
+    "ceil": spelt("int(np.ceil({0}))"),
+    "inf": spelt("np.inf"),
+    "real": spelt("float({0})"),
+}
+
+STYLE = Style(array=ARRAY, host=HOST, pi="np.pi")
+
+
+def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
+    plain = Spelled(schedule, schedule.lets, STYLE)
+    lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
+    spelled = Spelled(schedule, lets, STYLE)
+    lines, chosen = array_body(schedule, lets, pieces, spelled)
+    if len(chosen) > 1:
+        lines.append("")
+    lines += _choice(chosen, spelled)
+    return view_of(
+        schedule,
+        framework="NumPy reference curve",
+        docstring=(
+            f"{quantity(schedule)} at each ``step``, counted from 0; "
+            "an array of the shape of ``step``.",
+            "",
+            *formula_lines(schedule),
+            "",
+            "Args:",
+            "    step: Integers >= 0, of any shape.",
+            *parameter_lines(schedule),
+            "",
+            "Raises:",
+            "    ValueError: For a value out of its range, naming it and the rule.",
+            *source_lines(schedule),
+        ),
+        body=fitting(lines, schedule),
+        types=PYTHON_TYPES,
+        rate_types=PYTHON_TYPES,
+        casts=AS_IT_IS,
+    )
+
+
+def _choice(chosen: list, spelled: Spelled) -> list[str]:  # type: ignore[type-arg]
+    if len(chosen) == 1:
+        _, text, value = chosen[0]
+        if spelled.is_host(value):
+            return [f"return np.full(step.shape, {text})"]
+        real = spelled.text(value) == text
+        cast = f"{text}.astype(np.float64)" if value.kind.name == "INT" else text
+        return [f"return np.asarray({cast})" if real else f"return np.asarray({text})"]
+    conditions = ", ".join(spelled.text(c) for c, _, _ in chosen if c is not None)
+    values = ", ".join(text for c, text, _ in chosen if c is not None)
+    default = chosen[-1][1]
+    return [f"return np.select([{conditions}], [{values}], {default})"]
+
+
+NUMPY = Backend("numpy", "numpy_schedules", "numpy_schedules/module.py.jinja", _view)

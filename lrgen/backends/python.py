@@ -1,0 +1,162 @@
+"""Plain Python: standard library only, ``if step < ...: return ...``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..expr import Expr, Kind, names_in
+from ..guard import Guards, uses_of
+from ..ops import OPERATORS, Form
+from ..ranges import Facts
+from ..schedule import Schedule
+from .base import (
+    AS_IT_IS,
+    COLUMNS,
+    PYTHON_TYPES,
+    Backend,
+    Spelled,
+    Style,
+    Table,
+    View,
+    assignment,
+    branches,
+    comment,
+    fitting,
+    formula_lines,
+    parameter_lines,
+    quantity,
+    source_lines,
+    spelt,
+    view_of,
+)
+
+_BUILTIN = ("abs", "min", "max")
+
+MATH: Table = {
+    **{
+        row.name: spelt(f"math.{row.name}({{all}})")
+        for row in OPERATORS.values()
+        if row.form is Form.CALL and row.name not in _BUILTIN
+    },
+    **{name: spelt(f"{name}({{all}})") for name in _BUILTIN},
+    "inf": spelt("math.inf"),
+    "real": spelt("float({0})"),
+}
+"""Operators over numbers that Python holds; the others are spelt as in formulas."""
+
+
+def rate_lines(
+    schedule: Schedule,
+    facts: Sequence[Facts],
+    always: Facts,
+    names: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The body of a function of ``step`` and the parameters that returns a float.
+
+    Each piece computes the lets that it needs, after its condition, so that nothing is computed
+    where it could fail; a let of several pieces is computed once, when that is safe everywhere.
+    """
+    style = Style(MATH, MATH, "math.pi", names=names or {})
+    pairs = [(p.condition, p.value) for p in schedule.pieces]
+    uses = uses_of(schedule.lets, pairs, facts)
+    hoisted = _hoisted(schedule, uses, always)
+    spelled = Spelled(schedule, schedule.lets, style)
+    lines: list[str] = []
+    shared = Guards(schedule.lets, uses, always, lambda e: True)
+    for let in schedule.lets:
+        if let.name in hoisted:
+            lines += comment(let.reasons, "")
+            lines += assignment(let.name, shared.lets[let.name].value, spelled, "")
+    for piece, known in zip(schedule.pieces, facts):
+        own = Guards(schedule.lets, {let.name: (known,) for let in schedule.lets}, known, _always)
+        value = own.guarded(piece.value, known, known)
+        indent = ""
+        if piece.condition is not None:
+            lines.append(f"if {spelled.text(piece.condition)}:")
+            indent = "    "
+        needed = names_in(value)
+        for let in reversed(schedule.lets):
+            if let.name in needed:
+                needed |= names_in(own.lets[let.name].value)
+        for let in schedule.lets:
+            if let.name in needed and let.name not in hoisted:
+                lines += comment(let.reasons, indent)
+                lines += assignment(let.name, own.lets[let.name].value, spelled, indent)
+        lines += comment(piece.reasons, indent)
+        lines += _returns(value, spelled, indent)
+    return lines
+
+
+def _always(expr: Expr) -> bool:
+    return True
+
+
+def _hoisted(schedule: Schedule, uses: Mapping[str, tuple[Facts, ...]], always: Facts) -> set[str]:
+    """Lets computed once, before the pieces: those that conditions need, or several pieces."""
+    in_conditions: set[str] = set()
+    for piece in schedule.pieces:
+        if piece.condition is not None:
+            in_conditions |= names_in(piece.condition)
+    hoisted: set[str] = set()
+    plain = {let.name: let for let in schedule.lets}
+    guarded = Guards(schedule.lets, dict(uses), always, _always).lets
+    for let in reversed(schedule.lets):
+        wanted = let.name in in_conditions or len(uses[let.name]) > 1
+        needed_by = any(let.name in names_in(plain[h].value) for h in hoisted)
+        safe = guarded[let.name].value == plain[let.name].value
+        if needed_by or (wanted and safe) or let.name in in_conditions:
+            hoisted.add(let.name)
+    return hoisted
+
+
+def _returns(value: Expr, spelled: Spelled, indent: str) -> list[str]:
+    """``return value``; a choice becomes if and return."""
+    parts = branches(value)
+    one = f"{indent}return {_float(value, spelled)}"
+    if len(parts) == 1 or (len(parts) == 2 and len(one) <= COLUMNS - 8):
+        return [one]
+    lines = []
+    for condition, branch in parts:
+        if condition is None:
+            lines.append(f"{indent}return {_float(branch, spelled)}")
+        else:
+            lines.append(f"{indent}if {spelled.text(condition)}:")
+            lines.append(f"{indent}    return {_float(branch, spelled)}")
+    return lines
+
+
+def _float(value: Expr, spelled: Spelled) -> str:
+    text = spelled.text(value)
+    return f"float({text})" if value.kind is Kind.INT else text
+
+
+def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
+    return view_of(
+        schedule,
+        framework="plain Python",
+        docstring=docstring(schedule),
+        body=fitting(rate_lines(schedule, facts, always), schedule),
+        types=PYTHON_TYPES,
+        rate_types=PYTHON_TYPES,
+        casts=AS_IT_IS,
+    )
+
+
+def docstring(schedule: Schedule) -> list[str]:
+    """The docstring of a function of a Python integer."""
+    return [
+        f"{quantity(schedule)} for update number ``step``, counted from 0.",
+        "",
+        *formula_lines(schedule),
+        "",
+        "Args:",
+        "    step: An integer >= 0.",
+        *parameter_lines(schedule),
+        "",
+        "Raises:",
+        "    ValueError: For a value out of its range, naming it and the rule.",
+        *source_lines(schedule),
+    ]
+
+
+PYTHON = Backend("python", "python_schedules", "python_schedules/module.py.jinja", _view)

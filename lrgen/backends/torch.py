@@ -1,0 +1,177 @@
+"""PyTorch: a function of a tensor of steps, and an ``LRScheduler``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..ops import Precedence
+from ..ranges import Facts
+from ..schedule import Parameter, Schedule
+from .base import (
+    AS_IT_IS,
+    COLUMNS,
+    PYTHON_TYPES,
+    Backend,
+    Spelled,
+    Style,
+    Table,
+    View,
+    array_body,
+    fitting,
+    formula_lines,
+    guarded_parts,
+    parameter_lines,
+    quantity,
+    source_lines,
+    spelt,
+    view_of,
+    wrapped,
+)
+from .choice import where_chain
+from .python import MATH, rate_lines
+
+_SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
+
+ARRAY: Table = {
+    **{name: spelt(f"torch.{name}({{0}})") for name in _SAME},
+    "min": spelt("torch.minimum({0}, {1})"),
+    "max": spelt("torch.maximum({0}, {1})"),
+    "min:host": spelt("torch.clamp({0}, max={1})"),
+    "max:host": spelt("torch.clamp({0}, min={1})"),
+    "floor": spelt("torch.floor({0}).long()"),
+    "ceil": spelt("torch.ceil({0}).long()"),
+    "if": spelt("torch.where({0}, {1}, {2})"),
+    "and": spelt("{0} & {1}", Precedence.COMPARE, Precedence.ATOM),
+    "or": spelt("{0} | {1}", Precedence.COMPARE, Precedence.ATOM),
+    "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
+    "inf": spelt("math.inf"),
+    "real": spelt("{0}.double()", operand=Precedence.ATOM),
+    "fill": spelt("torch.full_like(step, {0}, dtype=torch.float64)"),
+}
+
+STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerView:
+    """What the template of the ``LRScheduler`` places.
+
+    Attributes:
+        base: The parameter that each group's ``initial_lr`` gives.
+        intro: Of the docstring.
+        docs: Lines of the docstring for the other parameters.
+        signature: ``name: type = default,`` for each of them.
+        parameters: The dictionary of their values, as lines.
+        unpack: From a group's values to its rate.
+        rate: Body of the plain function that computes a rate.
+    """
+
+    base: str
+    intro: tuple[str, ...]
+    docs: tuple[str, ...]
+    signature: tuple[str, ...]
+    parameters: tuple[str, ...]
+    unpack: tuple[str, ...]
+    rate: tuple[str, ...]
+
+
+def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
+    plain = Spelled(schedule, schedule.lets, STYLE)
+    lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
+    spelled = Spelled(schedule, lets, STYLE)
+    lines, chosen = array_body(schedule, lets, pieces, spelled)
+    lines += where_chain(chosen, spelled, "torch.where({0}, {1}, {2})", "return {0}.to(dtype)")
+    body = fitting(lines, schedule)
+    schedulers = []
+    if schedule.base is not None:
+        schedulers = [_scheduler(schedule, schedule.base, rate_lines(schedule, facts, always))]
+    view = view_of(
+        schedule,
+        framework="PyTorch",
+        docstring=(
+            f"{quantity(schedule)} at each ``step``, on the device ``step`` lives on.",
+            "",
+            *formula_lines(schedule),
+            "",
+            "Args:",
+            "    step: Updates done, counted from 0: integers of any shape.",
+            *parameter_lines(schedule),
+            "    dtype: What the binary64 value is rounded to, once.",
+            "",
+            "Raises:",
+            "    ValueError: For a parameter out of its range, naming it and the rule.",
+            *source_lines(schedule),
+        ),
+        body=body,
+        types=PYTHON_TYPES,
+        rate_types=PYTHON_TYPES,
+        casts=AS_IT_IS,
+        schedulers=schedulers,
+        more_code=[line for one in schedulers for line in one.rate],
+        first=schedule.base,
+    )
+    return replace(view, imports=tuple(_imports(view)))
+
+
+def _imports(view: View) -> list[str]:
+    """Two blocks: standard library, torch; without a scheduler only what the function needs."""
+    if not view.schedulers:
+        blank = [""] if view.imports else []
+        return [*view.imports, *blank, "import torch", "from torch import Tensor"]
+    return [
+        "import copy",
+        *view.imports,
+        "from collections.abc import Sequence",
+        "from typing import Any, Literal",
+        "",
+        "import torch",
+        "from torch import Tensor",
+        "from torch.optim import Optimizer",
+        "from torch.optim.lr_scheduler import LRScheduler",
+    ]
+
+
+def _scheduler(schedule: Schedule, base: str, rate: Sequence[str]) -> SchedulerView:
+    others = [p for p in schedule.parameters if p.name != base]
+    names = [base, *(p.name for p in others)]
+    docs = [
+        line
+        for p in others
+        for line in wrapped(f"{p.name}: {p.doc}{_PER_GROUP.get(p.type, '')}", " " * 8, " " * 12, 100)
+    ]
+    entries = [
+        f'    "{p.name}": {f"_numbers({p.name})" if p.type == "rate" else p.name},' for p in others
+    ]
+    # Unpacking first makes the call a tenth of a microsecond faster than `*values`.
+    unpacked = ", ".join(names) + ("," if not others else "")
+    unpack = (f"{unpacked} = values", f"rate = _rate(epoch, {', '.join(names)})")
+    if any(len(line) > COLUMNS - 16 for line in unpack):
+        unpack = ("rate = _rate(epoch, *values)",)
+    return SchedulerView(
+        base=base,
+        intro=tuple(wrapped(_INTRO.format(name=schedule.name, base=base), "    ", "    ", 100)),
+        docs=tuple(docs),
+        signature=tuple(f"{p.name}: {_group_type(p)} = {p.spelling}," for p in others),
+        parameters=("{", *entries, "}") if others else ("{}",),
+        unpack=unpack,
+        rate=fitting(rate, schedule),
+    )
+
+
+_INTRO = (
+    "The formula is that of :func:`{name}`, in binary64; a tensor ``lr`` is filled in place. "
+    "``{base}`` of a parameter group is its ``initial_lr``: the ``lr`` that it had when its first "
+    "scheduler was built, which ``optimizer.load_state_dict`` brings back. A group added later "
+    "joins at the next ``step()``, with its own ``lr`` as ``{base}``."
+)
+_PER_GROUP = {"rate": " One value, or one per parameter group."}
+
+
+def _group_type(parameter: Parameter) -> str:
+    if parameter.type == "rate":
+        return "float | Sequence[float]"
+    return PYTHON_TYPES[parameter.type]
+
+
+TORCH = Backend("torch", "torch_schedules", "torch_schedules/module.py.jinja", _view)

@@ -1,0 +1,70 @@
+"""Where specs are found: the catalogue that comes with lrgen, and what a user names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import SpecError, did_you_mean, quoted
+
+MOST_SPECS = 20_000
+
+
+def data_folder(name: str) -> Path:
+    """``spec`` or ``templates``: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "data" / name
+    return installed if installed.is_dir() else package.parent / name
+
+
+def catalogue() -> dict[str, Path]:
+    """Every schedule of the catalogue by name."""
+    return {path.stem: path for path in sorted((data_folder("spec") / "schedules").glob("*.toml"))}
+
+
+def shown(path: Path) -> str:
+    """How messages and emitted headers name a spec: never by where this machine keeps it."""
+    own = data_folder("spec")
+    if path.is_relative_to(own):
+        return f"spec/{path.relative_to(own).as_posix()}"
+    here = Path.cwd()
+    if path.is_absolute() and path.is_relative_to(here):
+        return path.relative_to(here).as_posix()
+    return path.name if path.is_absolute() else path.as_posix()
+
+
+def find(names: Sequence[str]) -> list[Path]:
+    """The spec files that ``names`` mean: files, folders, or schedules of the catalogue.
+
+    Raises:
+        SpecError: For a name that is none of these, and for a link that leads out of its folder.
+    """
+    known = catalogue()
+    found: dict[Path, None] = {}
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(path.rglob("*.toml"))
+            if not inside:
+                raise SpecError(
+                    "the folder has no .toml file", "Name a folder of specs.", file=name
+                )
+            root = path.resolve()
+            for spec in inside:
+                if not spec.resolve().is_relative_to(root):
+                    raise SpecError(
+                        "a link that leads out of its folder",
+                        "Copy the file.",
+                        file=spec.as_posix(),
+                    )
+                found[spec] = None
+        elif path.suffix == ".toml" or path.exists():
+            found[path] = None
+        elif name in known:
+            found[known[name]] = None
+        else:
+            hint = did_you_mean(name, known) or "See `lrgen list`, or give a path."
+            raise SpecError(f"no schedule {quoted(name)}", hint)
+    if len(found) > MOST_SPECS:
+        raise SpecError(f"{len(found):,} specs, the limit is {MOST_SPECS:,}", "Build fewer.")
+    return list(found)

@@ -1,0 +1,291 @@
+"""A spec file, read into a :class:`Document` of the right shape. Only door of pydantic and tomllib.
+
+Nothing is understood here: formulas are still text, names are not yet known.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import keyword
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from .errors import SpecError, did_you_mean, quoted
+from .ops import OPERATORS
+
+MOST_BYTES = 64 * 1024
+MOST_PARAMETERS = 32
+MOST_PIECES = 32
+MOST_EXAMPLES = 16
+
+RESERVED = (
+    set(keyword.kwlist)
+    | {name for name in dir(builtins)}
+    | set(OPERATORS)
+    | set(
+        # names that emitted modules use themselves
+        [
+            "step",
+            "t",
+            "lr",
+            "self",
+            "dtype",
+            "name",
+            "schedule",
+            "optimizer",
+            "group",
+            "groups",
+            "state",
+            "last_epoch",
+            "on_change",
+            "np",
+            "numpy",
+            "torch",
+            "jax",
+            "jnp",
+            "keras",
+            "ops",
+            "math",
+            "binary64",
+            "contextlib",
+            "warnings",
+            "Tensor",
+            "LRScheduler",
+            "Optimizer",
+            "Sequence",
+            "Callable",
+            "Literal",
+            "Any",
+            "ArrayLike",
+            "NDArray",
+            "SPEC",
+        ]
+    )
+)
+_TAKEN: dict[str, set[str]] = {"the piece": RESERVED - {"floor", "ceil"}, "the example": set()}
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Formula = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
+
+
+class SpelledFloat(float):
+    """A real number that remembers how the author wrote it, so that ``1e-3`` stays ``1e-3``."""
+
+    text: str
+
+    def __new__(cls, text: str) -> SpelledFloat:
+        self = super().__new__(cls, text)
+        self.text = text
+        return self
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ParameterShape(_Shape):
+    """One entry of ``[parameters]``; ``default`` is checked against ``type`` when resolved."""
+
+    type: Literal["steps", "count", "rate", "real", "flag", "choice"]
+    default: Any
+    doc: Text
+    of: list[Text] | None = None
+
+
+class PieceShape(_Shape):
+    """One ``[[piece]]``: it holds while ``step < until``, or ``when`` its condition holds."""
+
+    name: Text
+    value: Formula
+    until: Formula | None = None
+    when: Formula | None = None
+
+
+class ClaimsShape(_Shape):
+    """``[claims]``: what every build proves, or samples where it cannot prove."""
+
+    continuous: bool = False
+    bounds: Annotated[list[Formula], Field(min_length=2, max_length=2)] | None = None
+    non_increasing_from: Formula | None = None
+    non_decreasing_until: Formula | None = None
+
+
+class ExampleShape(_Shape):
+    """``[[example]]``: parameters for which vectors are made, and where they come from."""
+
+    name: Text
+    doc: Text
+    set: dict[str, Any]
+
+
+class AccuracyShape(_Shape):
+    """``[accuracy]``: a larger budget than 8 ulp, with its reason."""
+
+    ulps: Annotated[int, Field(ge=1, le=100_000)]
+    why: Text
+
+
+class Document(_Shape):
+    """A whole spec file."""
+
+    name: Text
+    title: Text
+    base: Text | None = None
+    drives: Text = "lr"
+    cites: list[Text] = []
+    require: list[Formula] = []
+    parameters: dict[str, ParameterShape] = {}
+    let: dict[str, Formula] = {}
+    piece: list[PieceShape] = []
+    value: Formula | None = None
+    claims: ClaimsShape = ClaimsShape()
+    example: list[ExampleShape] = []
+    accuracy: AccuracyShape | None = None
+
+
+class Source(BaseModel):
+    """A document with where it came from: ``file`` as shown in messages, ``digest`` of its bytes."""
+
+    model_config = ConfigDict(frozen=True)
+    file: str
+    digest: str
+    document: Document
+
+
+def read_source(path: Path, shown: str) -> Source:
+    """Read the spec at ``path``.
+
+    Args:
+        path: A regular file of at most 64 KiB.
+        shown: How messages and emitted headers name it.
+
+    Raises:
+        SpecError: When it is no regular file, no TOML, or has not the shape of a spec.
+    """
+    try:
+        data = _regular_bytes(path)
+        document = _shape(_toml(data))
+        _check_names(document, path)
+    except SpecError as error:
+        raise error.at(file=shown) from None
+    return Source(file=shown, digest=hashlib.sha256(data).hexdigest(), document=document)
+
+
+def check_identifier(name: str, what: str) -> None:
+    """Raise SpecError unless ``name`` may become a name in emitted code.
+
+    A piece may be called ``floor``: emitted code spells the operator ``math.floor``.
+    """
+    if not _IDENTIFIER.fullmatch(name):
+        raise SpecError(
+            f"{what} {quoted(name)} is not a name",
+            "A name starts with a letter, has letters, digits and underscores, at most 64.",
+        )
+    if name in _TAKEN.get(what, RESERVED):
+        raise SpecError(f"{what} '{name}' is reserved", "Choose another name.")
+
+
+def _regular_bytes(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise SpecError("not a regular file", "Give a TOML file or a folder of them.")
+        if status.st_size > MOST_BYTES:
+            raise SpecError(
+                f"the file has {status.st_size:,} bytes, the limit is {MOST_BYTES:,}",
+                "Split it into several schedules.",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"cannot be read: {error.strerror}", "Check the path.") from None
+
+
+def _toml(data: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(data.decode("utf-8"), parse_float=SpelledFloat)
+    except UnicodeDecodeError:
+        raise SpecError("not UTF-8 text", "Save the file as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"not TOML: {error}", "See toml.io for the format.") from None
+    except (ValueError, RecursionError):
+        raise SpecError("not TOML: a value is too long or nested too deeply", "") from None
+
+
+def _shape(data: dict[str, Any]) -> Document:
+    try:
+        document = Document.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise _shape_error(data, [str(part) for part in first["loc"]], first) from None
+    for kind, entries, most in (
+        ("parameters", document.parameters, MOST_PARAMETERS),
+        ("pieces", document.piece, MOST_PIECES),
+        ("examples", document.example, MOST_EXAMPLES),
+        ("lets", document.let, MOST_PIECES),
+        ("requirements", document.require, MOST_PARAMETERS),
+    ):
+        if len(entries) > most:
+            raise SpecError(f"{len(entries)} {kind}, the limit is {most}", "Split the schedule.")
+    return document
+
+
+def _shape_error(data: dict[str, Any], place: list[str], first: Any) -> SpecError:
+    key = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(place[:-1])
+        hint = did_you_mean(place[-1], known) or f"Known here: {', '.join(known)}."
+        return SpecError(f"unknown key {quoted(place[-1])}", hint, key=".".join(place[:-1]))
+    if first["type"] == "missing":
+        return SpecError(f"the key '{place[-1]}' is missing", "Add it.", key=".".join(place[:-1]))
+    fact = str(first["msg"])
+    return SpecError(fact[0].lower() + fact[1:], "See the format of a spec.", key=key)
+
+
+def _fields_at(place: list[str]) -> list[str]:
+    match place:
+        case ["parameters", *_]:
+            model: type[BaseModel] = ParameterShape
+        case ["piece", *_]:
+            model = PieceShape
+        case ["claims", *_]:
+            model = ClaimsShape
+        case ["example", *_]:
+            model = ExampleShape
+        case ["accuracy", *_]:
+            model = AccuracyShape
+        case _:
+            model = Document
+    return list(model.model_fields)
+
+
+def _check_names(document: Document, path: Path) -> None:
+    check_identifier(document.name, "the schedule")
+    if document.name != path.stem:
+        raise SpecError(
+            f"the schedule is named '{document.name}', its file '{path.stem}'",
+            "Give both the same name.",
+            key="name",
+        )
+    texts = [document.title, *document.cites, *(e.doc for e in document.example)]
+    texts += [p.doc for p in document.parameters.values()]
+    texts += [document.accuracy.why] if document.accuracy else []
+    for text in texts:
+        if not text.isprintable():
+            raise SpecError(f"{quoted(text)!r} has unprintable characters", "Use one line of text.")
+    names: dict[str, str] = {document.name: "the schedule"}
+    named = [("parameter", n) for n in document.parameters] + [("let", n) for n in document.let]
+    named += [("piece", p.name) for p in document.piece]
+    for what, name in named:
+        check_identifier(name, f"the {what}")
+        if name in names and (what, names[name]) != ("piece", "the let"):
+            raise SpecError(f"the {what} '{name}' is also {names[name]}", "Rename one of them.")
+        names[name] = f"the {what}"
+    for example in document.example:
+        check_identifier(example.name, "the example")

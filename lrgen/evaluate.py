@@ -1,0 +1,160 @@
+"""The author's formula over exact integers and mpmath reals: what every other number is held to.
+
+Integers stay Python integers; reals are mpmath floats of as many digits as the caller asks for,
+and the binary64 values of parameters enter exactly.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import mpmath
+
+from .expr import Apply, Expr, Kind, Name, Number, Word
+from .parse import MOST_EXPONENT
+
+LARGEST = 2**1024 - 2**970
+Real = Any  # mpmath.mpf, which has no type of its own to name
+Value = Any
+
+
+class NotFinite(ArithmeticError):
+    """An operator got operands for which it has no finite real value."""
+
+    def __init__(self, node: Apply, fact: str) -> None:
+        super().__init__(fact)
+        self.node = node
+        self.fact = fact
+
+
+class Arithmetic:
+    """Exact evaluation with ``digits`` decimal digits for reals."""
+
+    def __init__(self, digits: int = 60) -> None:
+        self.context = mpmath.MPContext()
+        self.context.dps = digits
+        mp = self.context
+        self.table: dict[str, Callable[..., Value]] = {
+            "neg": operator.neg,
+            "not": operator.not_,
+            "+": operator.add,
+            "-": operator.sub,
+            "*": operator.mul,
+            "/": lambda a, b: mp.mpf(a) / mp.mpf(b),
+            "//": operator.floordiv,
+            "%": operator.mod,
+            "**": self._power,
+            "<": operator.lt,
+            "<=": operator.le,
+            ">": operator.gt,
+            ">=": operator.ge,
+            "==": operator.eq,
+            "!=": operator.ne,
+            "exp": mp.exp,
+            "log": mp.log,
+            "sqrt": mp.sqrt,
+            "sin": mp.sin,
+            "cos": mp.cos,
+            "tan": mp.tan,
+            "tanh": mp.tanh,
+            "expm1": mp.expm1,
+            "log1p": mp.log1p,
+            "abs": abs,
+            "min": min,
+            "max": max,
+            "floor": lambda x: x if isinstance(x, int) else math.floor(float(x)),
+            "ceil": lambda x: x if isinstance(x, int) else math.ceil(float(x)),
+            "pi": lambda: +mp.pi,
+            "inf": lambda: mp.inf,
+            "True": lambda: True,
+            "False": lambda: False,
+        }
+
+    def real(self, value: int | float | str) -> Real:
+        """``value``, exactly."""
+        return self.context.mpf(value)
+
+    def _power(self, base: Value, exponent: Value) -> Value:
+        if isinstance(base, int) and isinstance(exponent, int) and 0 <= exponent <= MOST_EXPONENT:
+            return base**exponent
+        if base == 0 and exponent < 0:
+            raise ZeroDivisionError
+        if base == 0 and exponent == 0:
+            return self.context.mpf(1)
+        return self.context.mpf(base) ** exponent
+
+    def value(
+        self, expr: Expr, values: Mapping[str, Value], lets: Sequence[tuple[str, Expr]] = ()
+    ) -> Value:
+        """The value of ``expr``.
+
+        Args:
+            expr: Any resolved formula.
+            values: ``step`` and every parameter; integers, mpmath reals, booleans, words.
+            lets: Named parts, each computed at most once and only when needed.
+
+        Raises:
+            NotFinite: Where a part that is needed has no finite real value.
+        """
+        return _Evaluation(self, values, dict(lets)).value(expr)
+
+
+class _Evaluation:
+    def __init__(
+        self, arithmetic: Arithmetic, values: Mapping[str, Value], lets: Mapping[str, Expr]
+    ) -> None:
+        self.arithmetic = arithmetic
+        self.values = dict(values)
+        self.lets = lets
+
+    def value(self, expr: Expr) -> Value:
+        match expr:
+            case Number(value=value):
+                return value if isinstance(value, int) else self.arithmetic.real(value)
+            case Word(text=text):
+                return text
+            case Name(id=name):
+                if name not in self.values:
+                    self.values[name] = self.value(self.lets[name])
+                return self.values[name]
+            case Apply(op="if", args=(condition, yes, no)):
+                return self.value(yes if self.value(condition) else no)
+            case Apply(op="and", args=(a, b)):
+                return self.value(a) and self.value(b)
+            case Apply(op="or", args=(a, b)):
+                return self.value(a) or self.value(b)
+            case Apply(op="floor" | "ceil" as op, args=(Apply(op="/", args=(a, b)),)) if (
+                a.kind is b.kind is Kind.INT
+            ):
+                # The quotient of integers needs no rounding first: it is exact.
+                above, below = self.value(a), self.value(b)
+                if below == 0:
+                    raise NotFinite(expr, "the division is by 0")
+                return above // below if op == "floor" else -(-above // below)
+            case Apply():
+                return self.apply(expr)
+        raise TypeError(f"{type(expr).__name__} has no value before it is inlined")
+
+    def apply(self, node: Apply) -> Value:
+        operands = [self.value(arg) for arg in node.args]
+        try:
+            result = self.arithmetic.table[node.op](*operands)
+        except ZeroDivisionError:
+            raise NotFinite(node, "the division is by 0") from None
+        except (ValueError, OverflowError, TypeError):
+            raise NotFinite(node, f"'{node.op}' has no value") from None
+        if isinstance(result, bool | int | str):
+            return result
+        if isinstance(result, complex) or isinstance(result, self.arithmetic.context.mpc):
+            raise NotFinite(node, f"'{node.op}' has no real value")
+        infinite_operand = any(not isinstance(o, str) and abs(o) == math.inf for o in operands)
+        if self.arithmetic.context.isnan(result) or (
+            self.arithmetic.context.isinf(result) and node.op != "inf" and not infinite_operand
+        ):
+            raise NotFinite(node, f"'{node.op}' has no finite value")
+        if abs(result) > LARGEST and not infinite_operand and node.op != "inf":
+            raise NotFinite(node, f"'{node.op}' is larger than binary64 can hold")
+        return result

@@ -1,0 +1,131 @@
+"""The formula tree: frozen, typed, in the author's order.
+
+Four kinds of node. :class:`Apply` carries every operator, from ``+`` to ``a if c else b``; what an
+operator means stands in :mod:`lrgen.ops`. :class:`Invoke` is the call of another schedule and is
+gone after it has been inlined.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+
+class Kind(enum.Enum):
+    """What an expression yields."""
+
+    INT = "an integer"
+    REAL = "a real number"
+    BOOL = "a condition"
+    WORD = "a word"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal, never negative: an exact integer or a binary64."""
+
+    value: int | float
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.INT if isinstance(self.value, int) else Kind.REAL
+
+    # 1 == 1.0 in Python, but 1 is exact and 1.0 is real: they are different literals.
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Number)
+            and type(self.value) is type(other.value)
+            and self.value == other.value
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One of the words of a choice."""
+
+    text: str
+    kind: Kind = Kind.WORD
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A parameter, a ``[let]`` or ``step``."""
+
+    id: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An operator with its operands; ``column`` is where the author wrote it (0: not by hand)."""
+
+    op: str
+    args: tuple[Expr, ...]
+    kind: Kind
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Another schedule by name, at the integer ``step`` and with these arguments."""
+
+    schedule: str
+    step: Expr
+    arguments: tuple[tuple[str, Expr], ...]
+    column: int = field(default=0, compare=False)
+    kind: Kind = Kind.REAL
+
+
+Expr = Number | Word | Name | Apply | Invoke
+
+STEP = Name("step", Kind.INT)
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The direct operands of a node."""
+    match expr:
+        case Apply(args=args):
+            return args
+        case Invoke(step=step, arguments=arguments):
+            return (step, *(value for _, value in arguments))
+        case _:
+            return ()
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """Every node, the root first."""
+    yield expr
+    for child in children(expr):
+        yield from walk(child)
+
+
+def rebuild(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """The same node over changed operands; the very node where nothing changed."""
+    match expr:
+        case Apply(args=args):
+            new = tuple(change(a) for a in args)
+            return expr if all(n is a for n, a in zip(new, args)) else replace(expr, args=new)
+        case Invoke(step=step, arguments=arguments):
+            return replace(
+                expr,
+                step=change(step),
+                arguments=tuple((name, change(value)) for name, value in arguments),
+            )
+        case _:
+            return expr
+
+
+def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
+    """``expr`` with names replaced by expressions."""
+    if isinstance(expr, Name):
+        return values.get(expr.id, expr)
+    return rebuild(expr, lambda child: substitute(child, values))
+
+
+def names_in(expr: Expr) -> set[str]:
+    """The names that occur."""
+    return {node.id for node in walk(expr) if isinstance(node, Name)}

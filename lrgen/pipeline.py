@@ -1,0 +1,193 @@
+"""How a spec becomes code. The output of each stage is the input of the next stage.
+
+    read      *.toml             -> Source      the file has the right shape
+    resolve   Source             -> Schedule    every name known, every formula typed, calls inlined
+    prove     Schedule           -> Schedule    requirements, finiteness and claims hold
+    sample    Schedule           -> Vectors     exact values of the author's own formula
+    rewrite   Schedule           -> Schedule    the same curve without cancellation
+    render    Schedule, Backend  -> Emitted     (path, text); nothing is written
+    write     all Emitted        -> folder      all or nothing, strays removed
+
+Layers: each module imports from strictly lower ones, and each third-party library comes in through
+one of them.
+
+    0  errors, expr
+    1  ops, files
+    2  document (pydantic, tomllib), parse, printer, terms, linear, catalogue
+    3  evaluate (mpmath), ranges, rules, match, simplify
+    4  schedule
+    5  exact (sympy), sampling, resolve, guard, rewrite
+    6  prove, vectors, recheck, backends/
+    7  render (jinja2)
+    8  pipeline
+    9  cli, __init__, __main__
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import files
+from .catalogue import catalogue, data_folder, shown
+from .document import Source, read_source
+from .errors import SpecError
+from .resolve import Library
+from .schedule import Schedule
+
+STAGES = ("read", "resolve", "prove", "sample", "rewrite", "render")
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build made of one spec."""
+
+    schedule: Schedule
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a build did: nothing was ``built`` when everything was up to date."""
+
+    built: tuple[Built, ...]
+    written: int
+    removed: int
+    files: int
+
+
+def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
+    """The specs at ``paths`` together with the catalogue, and the names of those at ``paths``.
+
+    Raises:
+        SpecError: For a file that is no spec, and for two of one name.
+    """
+    own: dict[str, Source] = {}
+    for path in paths:
+        source = read_source(path, shown(path))
+        name = source.document.name
+        if name in own:
+            raise SpecError(
+                f"the name '{name}' stands in {own[name].file} as well",
+                "Rename one of them.",
+                file=source.file,
+            )
+        own[name] = source
+    others = [
+        read_source(path, shown(path)) for name, path in catalogue().items() if name not in own
+    ]
+    return Library([*others, *own.values()]), list(own)
+
+
+def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], Built]:
+    """Every file of one resolved schedule.
+
+    Raises:
+        SpecError: When it does not hold what it claims, or cannot be computed accurately.
+    """
+    from .backends import BACKENDS
+    from .prove import prove
+    from .recheck import recheck
+    from .render import render
+    from .rewrite import facts_of, piece_facts, rewrite
+    from .vectors import sample
+
+    proved = prove(schedule)
+    vectors = sample(proved)
+    written = rewrite(proved)
+    recheck(proved, written, vectors)
+    facts, always = piece_facts(written), facts_of(written)
+    emitted = [render(written, BACKENDS[name], facts, always) for name in backends]
+    texts = {one.path: one.text for one in emitted}
+    texts[f"vectors/{schedule.name}.json"] = vectors.text()
+    return texts, Built(proved, sum(len(case.rows) for case in vectors.cases))
+
+
+def wanted(
+    paths: Sequence[Path], backends: Sequence[str], progress: Progress | None = None
+) -> tuple[dict[str, str], tuple[Built, ...]]:
+    """Every file that ``paths`` give, computed afresh; nothing is written."""
+    specs, names = library(paths)
+    texts: dict[str, str] = {}
+    built = []
+    for number, name in enumerate(names):
+        if progress is not None:
+            progress(number, len(names), name)
+        schedule = specs.schedule(name)
+        try:
+            own, one = emit(schedule, backends)
+        except SpecError as error:
+            raise error.at(file=schedule.file) from None
+        texts.update(own)
+        built.append(one)
+    if progress is not None:
+        progress(len(names), len(names), "")
+    return texts, tuple(built)
+
+
+def build(
+    paths: Sequence[Path],
+    out: Path,
+    backends: Sequence[str],
+    *,
+    whole: bool,
+    progress: Progress | None = None,
+) -> Report:
+    """Write what ``paths`` give below ``out``.
+
+    Args:
+        paths: Spec files.
+        out: The output folder, made when missing.
+        backends: Their names.
+        whole: Whether ``paths`` are all there is, so that other generated files are strays.
+        progress: Called before each spec with (done, all, name).
+
+    Raises:
+        SpecError: When any spec fails; then nothing is written.
+    """
+    inputs = inputs_digest(paths, backends)
+    lock = files.read_lock(out)
+    if whole and lock.get("inputs") == inputs and files.is_as_locked(out, lock):
+        extra = files.strays(out, lock, packages())
+        if not extra:
+            return Report((), 0, 0, len(lock) - 1)
+    texts, built = wanted(paths, backends, progress)
+    remove = files.strays(out, texts, packages()) if whole else []
+    everything = {**texts, files.LOCK: files.lock_text(inputs, texts)} if whole else texts
+    written, removed = files.write(out, everything, remove)
+    return Report(built, written, removed, len(texts))
+
+
+def check(
+    paths: Sequence[Path], out: Path, backends: Sequence[str], progress: Progress | None = None
+) -> list[files.Difference]:
+    """Files below ``out`` that are not what ``paths`` give, computed afresh."""
+    texts, _ = wanted(paths, backends, progress)
+    texts[files.LOCK] = files.lock_text(inputs_digest(paths, backends), texts)
+    return files.compare(out, texts, packages())
+
+
+def packages() -> list[str]:
+    """The folders of the output."""
+    return [*(f"{name}_schedules" for name in backend_names()), "vectors"]
+
+
+def backend_names() -> tuple[str, ...]:
+    """Every backend, without importing what they need."""
+    return ("python", "numpy", "torch", "keras", "jax")
+
+
+def inputs_digest(paths: Sequence[Path], backends: Sequence[str]) -> str:
+    """One digest of specs, catalogue, generator and templates, without reading what they mean."""
+    parts = [*backends]
+    for path in paths:
+        try:
+            parts += [shown(path), files.digest(path.read_bytes())]
+        except OSError as error:
+            raise SpecError(f"cannot be read: {error.strerror}", "", file=shown(path)) from None
+    parts.append(files.folder_digest([data_folder("spec")], "*.toml"))
+    parts.append(files.folder_digest([data_folder("templates")], "*.jinja"))
+    parts.append(files.folder_digest([Path(__file__).parent], "*.py"))
+    return files.digest("\n".join(parts).encode())

@@ -1,0 +1,412 @@
+"""Requirements, finiteness and claims: proved where they can be, sampled exactly where not.
+
+Proofs come from :mod:`lrgen.ranges` (bounds and trends) and from sympy (what vanishes at a
+boundary). What they leave open is tried at many parameters and steps in exact arithmetic; a single
+counterexample stops the build, and the findings say for each statement which of the two happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from .errors import SpecError
+from .evaluate import Arithmetic, NotFinite
+from .exact import vanishes
+from .expr import STEP, Apply, Expr, Kind, Number, names_in, substitute, walk
+from .ops import apply
+from .ranges import Facts
+from .rewrite import facts_of, piece_facts
+from .sampling import allowed, arguments, boundaries, draws, steps_near
+from .schedule import Schedule, Value, expand
+
+DRAWS = 24
+STEPS = 6
+DIGITS = 40
+
+
+def prove(schedule: Schedule) -> Schedule:
+    """``schedule`` with its findings.
+
+    Raises:
+        SpecError: When defaults or examples break a requirement, a piece is not finite, a call
+            breaks what the called schedule requires, or a claim is false.
+    """
+    return replace(schedule, findings=tuple(filter(None, _Prover(schedule).findings())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A statement that no proof was found for: ``check`` raises or returns False where it fails."""
+
+    key: str
+    piece: int | None
+    fact: str
+    hint: str
+    column: int | None
+    holds: Callable[[Mapping[str, Any]], bool]
+
+
+class _Prover:
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.exact = Arithmetic(DIGITS)
+        self.always = facts_of(schedule)
+        self.facts = piece_facts(schedule)
+        self.values = [expand(p.value, schedule.lets) for p in schedule.pieces]
+        self.conditions = [
+            None if p.condition is None else expand(p.condition, schedule.lets)
+            for p in schedule.pieces
+        ]
+
+    def findings(self) -> Iterable[str]:
+        self.check_parameters()
+        yield self.conclude(
+            "the calls' requirements", self.open_obligations(), bool(self.schedule.obligations)
+        )
+        yield self.conclude("finite", self.open_finiteness())
+        claims = self.schedule.claims
+        if claims.continuous:
+            yield self.conclude("continuous", self.open_continuity())
+        if claims.bounds is not None:
+            low, high = claims.bounds
+            text = f"between {low.text} and {high.text}"
+            yield self.conclude(text, self.open_bounds(low.condition, high.condition))
+        if claims.non_increasing_from is not None:
+            start = claims.non_increasing_from
+            yield self.conclude(
+                f"never rises from {start.text} on", self.open_trend(start.condition, None, -1)
+            )
+        if claims.non_decreasing_until is not None:
+            end = claims.non_decreasing_until
+            yield self.conclude(
+                f"never falls until {end.text}", self.open_trend(None, end.condition, 1)
+            )
+
+    # -- parameters -------------------------------------------------------------------------
+
+    def check_parameters(self) -> None:
+        sets = [("the defaults", self.schedule.defaults)]
+        sets += [(f"the example '{e.name}'", dict(e.values)) for e in self.schedule.examples]
+        for name, values in sets:
+            broken = allowed(self.schedule, values, self.exact)
+            if broken is not None:
+                raise SpecError(
+                    f"{name} break the requirement `{broken}`"
+                    if name == "the defaults"
+                    else f"{name} breaks the requirement `{broken}`",
+                    "Change the values or the rule.",
+                    key="require",
+                    file=self.schedule.file,
+                )
+
+    # -- sampling ---------------------------------------------------------------------------
+
+    @cached_property
+    def draws(self) -> list[dict[str, Value]]:
+        return draws(self.schedule, DRAWS, self.exact)
+
+    def conclude(self, text: str, statements: list[_Open], spoken: bool = True) -> str:
+        """Try what is open; the sentence that says how it was shown."""
+        if not statements:
+            return f"{text}: proved" if spoken else ""
+        points = 0
+        for values in self.draws:
+            places = boundaries(self.schedule, values, self.exact)
+            env = arguments(self.schedule, values, self.exact)
+            for step in steps_near(places, f"{self.schedule.name} {text}", STEPS):
+                at = {**env, "step": step}
+                piece = self.piece_at(at)
+                for statement in statements:
+                    if statement.piece is None or statement.piece == piece:
+                        points += 1
+                        self.hold(statement, at, values)
+        return f"{text}: sampled, {points:,} exact points"
+
+    def hold(self, statement: _Open, at: Mapping[str, Any], values: Mapping[str, Value]) -> None:
+        column = statement.column
+        fact = statement.fact
+        try:
+            if statement.holds(at):
+                return
+        except NotFinite as error:
+            fact = error.fact
+            column = error.node.column or None
+        used = {n for e in (*self.values, *filter(None, self.conditions)) for n in names_in(e)}
+        shown = ", ".join(f"{k} = {v!r}" for k, v in values.items() if k in used)
+        raise SpecError(
+            f"{fact} at step = {at['step']}" + (f" with {shown}" if shown else ""),
+            statement.hint,
+            key=statement.key,
+            column=column,
+            file=self.schedule.file,
+        )
+
+    def piece_at(self, at: Mapping[str, Any]) -> int:
+        for index, condition in enumerate(self.conditions):
+            if condition is None or self.exact.value(condition, at):
+                return index
+        raise AssertionError("the last piece has no condition")
+
+    def value(self, expr: Expr, at: Mapping[str, Any]) -> Any:
+        return self.exact.value(expr, at)
+
+    def key(self, index: int) -> str:
+        if len(self.schedule.pieces) == 1:
+            return "value"
+        return f'piece "{self.schedule.pieces[index].name}"'
+
+    # -- obligations ------------------------------------------------------------------------
+
+    def open_obligations(self) -> list[_Open]:
+        result = []
+        for key, obligation in self.schedule.obligations:
+            condition = expand(obligation.condition, self.schedule.lets)
+            for index, facts in enumerate(self.facts):
+                own = key == self.key(index) or not key.startswith("piece")
+                if not own or facts.decided(condition) is True or facts.contradictory():
+                    continue
+                column = condition.column if isinstance(condition, Apply) else 0
+                result.append(
+                    _Open(
+                        key,
+                        index,
+                        f"'{obligation.schedule}' requires `{obligation.text}`, which fails",
+                        "Add to `require` what makes it hold.",
+                        column or None,
+                        lambda at, c=condition: bool(self.value(c, at)),
+                    )
+                )
+        return result
+
+    # -- finiteness -------------------------------------------------------------------------
+
+    def open_finiteness(self) -> list[_Open]:
+        result = []
+        for index, (value, facts) in enumerate(zip(self.values, self.facts)):
+            if not _is_finite(value, facts) and not facts.contradictory():
+                result.append(
+                    _Open(
+                        self.key(index),
+                        index,
+                        "not finite",
+                        "Add a requirement that excludes it, or another piece.",
+                        None,
+                        lambda at, v=value: self.value(v, at) is not None,
+                    )
+                )
+        for index, condition in enumerate(self.conditions):
+            if condition is not None and not _is_finite(condition, self.always):
+                result.append(
+                    _Open(
+                        self.key(index),
+                        None,
+                        "the condition has no value",
+                        "Add a requirement that excludes it.",
+                        None,
+                        lambda at, c=condition: self.value(c, at) is not None,
+                    )
+                )
+        return result
+
+    # -- claims -----------------------------------------------------------------------------
+
+    def open_bounds(self, low: Expr, high: Expr) -> list[_Open]:
+        result = []
+        for index, (value, facts) in enumerate(zip(self.values, self.facts)):
+            for gap, word in (
+                (apply("-", value, low), "below"),
+                (apply("-", high, value), "above"),
+            ):
+                if facts.nonnegative(gap) or facts.contradictory():
+                    continue
+                result.append(
+                    _Open(
+                        "claims.bounds",
+                        index,
+                        f"the value is {word} its bound",
+                        "Correct the claim or the formula.",
+                        None,
+                        lambda at, g=gap: bool(self.value(g, at) >= -1e-30),
+                    )
+                )
+        return result
+
+    def joints(self) -> Iterable[tuple[int, int, Expr]]:
+        """(left piece, right piece, step) for every boundary that can come to pass."""
+        for index, condition in enumerate(self.conditions):
+            match condition:
+                case Apply(op="<", args=(a, end)) if a == STEP:
+                    yield index, index + 1, end
+                case None:
+                    pass
+                case _:
+                    yield index, index + 1, Number(-1)
+
+    def open_continuity(self) -> list[_Open]:
+        """Neighbouring pieces meet wherever both hold; within a piece nothing jumps."""
+        result = []
+        for left, right, end in self.joints():
+            if end == Number(-1):
+                result.append(self.no_jump(None))
+                continue
+            gap = apply("-", *(substitute(self.values[i], {"step": end}) for i in (left, right)))
+            if not vanishes(gap):
+                result.append(self.meeting(left, right))
+        result += [self.no_jump(i) for i, value in enumerate(self.values) if _may_jump(value)]
+        return result
+
+    def meeting(self, left: int, right: int) -> _Open:
+        """The left formula, carried on to the first step of the right one, has its value."""
+
+        def holds(at: Mapping[str, Any]) -> bool:
+            if at["step"] < 1 or self.piece_at({**at, "step": at["step"] - 1}) != left:
+                return True
+            before, after = (self.value(self.values[i], at) for i in (left, right))
+            return bool(abs(before - after) <= 1e-25 * max(abs(before), abs(after)))
+
+        return _Open(
+            "claims.continuous",
+            right,
+            f"pieces {left + 1} and {right + 1} do not meet",
+            "Correct the claim or the formula.",
+            None,
+            holds,
+        )
+
+    def no_jump(self, index: int | None) -> _Open:
+        """A jump stands out against the changes just before and after it, where those are small."""
+
+        def holds(at: Mapping[str, Any]) -> bool:
+            around = [{**at, "step": at["step"] + k} for k in (-3, -2, -1, 0, 1, 2)]
+            if at["step"] < 3 or (
+                index is not None and {self.piece_at(a) for a in around} != {index}
+            ):
+                return True
+            near = [self.curve(a) for a in around]
+            moves = [abs(b - a) for a, b in zip(near, near[1:])]
+            usual = max(moves[0], moves[1], moves[3], moves[4])
+            scale = max(abs(v) for v in near)
+            return bool(usual > 1e-3 * scale or moves[2] <= 8 * usual + 1e-9 * scale)
+
+        return _Open(
+            "claims.continuous",
+            None,
+            "the value jumps",
+            "Correct the claim or the formula.",
+            None,
+            holds,
+        )
+
+    def curve(self, at: Mapping[str, Any]) -> Any:
+        return self.value(self.values[self.piece_at(at)], at)
+
+    def open_trend(self, start: Expr | None, end: Expr | None, wanted: int) -> list[_Open]:
+        def within(facts: Facts) -> Facts:
+            if start is not None:
+                facts = facts.given(apply(">=", STEP, start))
+            return facts if end is None else facts.given(apply("<", STEP, end))
+
+        proved = True
+        for value, facts in zip(self.values, self.facts):
+            inside = within(facts)
+            if inside.contradictory():
+                continue
+            trend = inside.trend(value)
+            proved = proved and trend in (0, wanted)
+        for left, right, place in self.joints():
+            if within(self.facts[left]).contradictory():
+                continue
+            gap = apply(
+                "-",
+                substitute(self.values[left], {"step": place}),
+                substitute(self.values[right], {"step": place}),
+            )
+            if wanted > 0:
+                gap = apply("neg", gap)
+            fine = place != Number(-1) and (self.always.nonnegative(gap) or vanishes(gap))
+            proved = proved and fine
+        if proved:
+            return []
+
+        def holds(at: Mapping[str, Any]) -> bool:
+            if start is not None and at["step"] < self.value(start, at):
+                return True
+            if end is not None and at["step"] >= self.value(end, at):
+                return True
+            gap = self.curve({**at, "step": at["step"] + 1}) - self.curve(at)
+            return bool(gap * wanted >= -1e-30)
+
+        word = "falls" if wanted > 0 else "rises"
+        key = "claims.non_increasing_from" if wanted < 0 else "claims.non_decreasing_until"
+        return [
+            _Open(key, None, f"the value {word}", "Correct the claim or the formula.", None, holds)
+        ]
+
+
+def _may_jump(expr: Expr) -> bool:
+    jumps = {"floor", "ceil", "//", "%", "if"}
+    return any(
+        isinstance(node, Apply) and node.op in jumps and "step" in names_in(node)
+        for node in walk(expr)
+    )
+
+
+def _is_finite(expr: Expr, facts: Facts) -> bool:
+    """Whether every operator in ``expr`` surely has finite real operands it can take."""
+    if not isinstance(expr, Apply):
+        return True
+    if expr.op == "if":
+        condition, yes, no = expr.args
+        decided = facts.decided(condition)
+        return (
+            _is_finite(condition, facts)
+            and (decided is False or _is_finite(yes, facts.given(condition)))
+            and (decided is True or _is_finite(no, facts.given(condition, False)))
+        )
+    if not all(_is_finite(arg, facts) for arg in expr.args):
+        return False
+    match expr.op, expr.args:
+        case (("/" | "//" | "%"), (_, b)):
+            return _is_positive(b, facts) or _is_positive(apply("neg", b), facts)
+        case "sqrt", (a,):
+            return facts.nonnegative(a)
+        case "log", (a,):
+            return _is_positive(a, facts)
+        case "log1p", (a,):
+            return _is_positive(apply("+", a, Number(1)), facts)
+        case (("exp" | "expm1"), (a,)):
+            top = facts.range(a).high
+            return top is not None and top[0] <= 700
+        case "tan", _:
+            return False
+        case "inf", _:
+            return False
+        case "**", (a, b):
+            return _power_is_finite(a, b, facts)
+    return True
+
+
+def _is_positive(expr: Expr, facts: Facts) -> bool:
+    if facts.range(expr).at_least(0, True):
+        return True
+    return expr.kind is Kind.INT and facts.nonnegative(apply("-", expr, Number(1)))
+
+
+def _power_is_finite(a: Expr, b: Expr, facts: Facts) -> bool:
+    base, exponent = facts.range(a), facts.range(b)
+    rising = exponent.at_least(0) or facts.nonnegative(b)
+    if b.kind is Kind.REAL and not facts.nonnegative(a):
+        return False
+    if not (rising or _is_positive(a, facts)):
+        return False
+    small = base.at_least(-1) and base.at_most(1)
+    large = base.at_least(1)
+    bounded = "step" not in names_in(b) or exponent.finite
+    if small and rising:
+        return True
+    if large and exponent.at_most(0):
+        return True
+    return bounded and (rising or _is_positive(a, facts))

@@ -1,0 +1,741 @@
+"""What is known of an expression: between which bounds it lies, and whether it rises or falls.
+
+Facts are linear inequalities between parts of formulas: what parameter types say (``rate >= 0``),
+what ``require`` and a piece's place on the step axis say, and what operators say of their results
+(``0 <= a % b <= b - 1``). Whether they imply a bound is decided exactly, by eliminating the parts
+one by one (Fourier and Motzkin), over rationals. Answers are one-sided: a bound that is found
+holds; one that is not found may hold all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from .expr import Apply, Expr, Kind, Name, Number, children, rebuild, walk
+from .linear import ONE, Parts, added, linear, scaled
+from .ops import apply
+from .terms import Product, product
+
+MOST_ROWS = 400
+Bound = tuple[Fraction, bool]
+"""A finite bound and whether it is open (never reached)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bounds of a value; None where none is known."""
+
+    low: Bound | None = None
+    high: Bound | None = None
+
+    def at_least(self, value: int, strictly: bool = False) -> bool:
+        """Whether every value is >= ``value`` (> when ``strictly``)."""
+        if self.low is None:
+            return False
+        bound, is_open = self.low
+        return bound > value or (bound == value and (is_open or not strictly))
+
+    def at_most(self, value: int, strictly: bool = False) -> bool:
+        """Whether every value is <= ``value`` (< when ``strictly``)."""
+        if self.high is None:
+            return False
+        bound, is_open = self.high
+        return bound < value or (bound == value and (is_open or not strictly))
+
+    @property
+    def finite(self) -> bool:
+        return self.low is not None and self.high is not None
+
+
+ANYTHING = Range()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """``sum of parts >= 0``, or ``> 0`` when strict."""
+
+    parts: tuple[tuple[Expr, Fraction], ...]
+    strict: bool
+
+
+class Facts:
+    """A set of facts. Immutable: :meth:`given` returns a larger set."""
+
+    def __init__(
+        self,
+        rows: tuple[_Row, ...] = (),
+        equal: tuple[tuple[Expr, Expr], ...] = (),
+        split: frozenset[Expr] = frozenset(),
+    ) -> None:
+        self._rows = rows
+        self._equal = equal
+        self._split = split  # choices whose branches are being looked into
+        self._ranges: dict[Expr, Range] = {}
+
+    def at_least(self, expr: Expr, low: int) -> Facts:
+        """Also ``expr >= low``."""
+        return Facts((*self._rows, _row(expr, Number(low), False)), self._equal, self._split)
+
+    def given(self, condition: Expr, holds: bool = True) -> Facts:
+        """Also ``condition``, or its opposite. What is not linear is left out, which is safe."""
+        rows, equal = _facts_of(condition, holds)
+        return Facts((*self._rows, *rows), (*self._equal, *equal), self._split)
+
+    def decided(self, condition: Expr) -> bool | None:
+        """Whether ``condition`` surely holds (True), surely does not (False), or is open."""
+        match condition:
+            case Apply(op="True"):
+                return True
+            case Apply(op="False"):
+                return False
+            case Name(kind=Kind.BOOL):
+                for flag, value in self._equal:
+                    if flag == condition and isinstance(value, Apply):
+                        return value.op == "True"
+                return None
+            case Apply(op="not", args=(a,)):
+                inner = self.decided(a)
+                return None if inner is None else not inner
+            case Apply(op="and" | "or" as op, args=(a, b)):
+                both = (self.decided(a), self.decided(b))
+                deciding = op == "or"
+                if deciding in both:
+                    return deciding
+                return (not deciding) if both == (not deciding, not deciding) else None
+            case Apply(op="==" | "!=" as op, args=(a, b)) if Kind.WORD in (a.kind, b.kind):
+                for x, y in self._equal:
+                    if x in (a, b):
+                        other = b if x == a else a
+                        if type(other) is type(y):
+                            return (other == y) == (op == "==")
+                return None
+            case Apply(op="<" | "<=" | ">" | ">=" as op, args=(a, b)):
+                gap = self.range(apply("-", b, a) if op[0] == "<" else apply("-", a, b))
+                strictly = len(op) == 1
+                if gap.at_least(0, strictly):
+                    return True
+                return False if gap.at_most(0, not strictly) else None
+        return None
+
+    def contradictory(self) -> bool:
+        """Whether nothing can satisfy all facts (an empty piece, say)."""
+        rows = list(self._rows)
+        seen: set[Expr] = set()
+        for row in self._rows:
+            for part, _ in row.parts:
+                self._learn(part, rows, seen)
+        return _eliminate(rows, keep=None) is _IMPOSSIBLE
+
+    def range(self, expr: Expr) -> Range:
+        """The bounds of ``expr`` under these facts."""
+        known = self._ranges.get(expr)
+        if known is None:
+            self._ranges[expr] = (
+                ANYTHING  # what asks for itself while it is computed learns nothing
+            )
+            known = self._ranges[expr] = self._compute(expr)
+        return known
+
+    def _compute(self, expr: Expr) -> Range:
+        if isinstance(expr, Number):
+            if expr.value == float("inf"):
+                return ANYTHING
+            value = (Fraction(expr.value), False)
+            return Range(value, value)
+        parts = linear(expr)
+        shape = self._shape(expr) if parts == {expr: Fraction(1)} else ANYTHING
+        if not parts:
+            return Range((Fraction(0), False), (Fraction(0), False))
+        rows = list(self._rows)
+        seen: set[Expr] = {expr}
+        for part in parts:
+            self._learn(part, rows, seen)
+        for row in self._rows:
+            for part, _ in row.parts:
+                self._learn(part, rows, seen)
+        target = Name("", Kind.REAL)
+        definition = added({target: Fraction(1)}, scaled(parts, Fraction(-1)))
+        rows.append(_Row(tuple(definition.items()), False))
+        rows.append(_Row(tuple(scaled(definition, Fraction(-1)).items()), False))
+        found = _eliminate(_connected(rows, target), keep=target)
+        return _meet(shape, found) if isinstance(found, Range) else shape
+
+    def _learn(self, part: Expr, rows: list[_Row], seen: set[Expr]) -> None:
+        """Add what operators say of their own results."""
+        if part == ONE or part in seen:
+            return
+        seen.add(part)
+        if not isinstance(part, Apply):
+            return
+        start = len(rows)
+        shape = self._shape(part)
+        if shape.low is not None:
+            rows.append(
+                _Row(tuple(added({part: Fraction(1)}, {ONE: -shape.low[0]}).items()), shape.low[1])
+            )
+        if shape.high is not None:
+            rows.append(
+                _Row(
+                    tuple(added({part: Fraction(-1)}, {ONE: shape.high[0]}).items()), shape.high[1]
+                )
+            )
+        match part:
+            case Apply(op="%", args=(_, b)) if self.range(b).at_least(1):
+                rows.append(_row(apply("-", b, part), Number(1), False))
+            case Apply(op="//", args=(a, b)) if self.range(b).at_least(1):
+                if self.range(a).at_least(0):
+                    rows.append(_row(a, part, False))
+            case Apply(op="min", args=args):
+                rows.extend(_row(a, part, False) for a in args)
+            case Apply(op="max", args=args):
+                rows.extend(_row(part, a, False) for a in args)
+            case Apply(op="floor", args=(a,)):
+                rows.append(_row(a, part, False))
+                rows.append(_row(apply("+", part, Number(1)), a, True))
+            case Apply(op="ceil", args=(a,)):
+                rows.append(_row(part, a, False))
+                rows.append(_row(apply("+", a, Number(1)), part, True))
+        for row in rows[start:]:
+            for inner, _ in row.parts:
+                self._learn(inner, rows, seen)
+
+    def _shape(self, expr: Expr) -> Range:
+        """Bounds from the operator at the root alone."""
+        match expr:
+            case Apply(op="pi"):
+                return Range((Fraction(314, 100), True), (Fraction(315, 100), True))
+            case Apply(op="if", args=(condition, yes, no)):
+                if expr in self._split:
+                    return ANYTHING
+                inside = Facts(self._rows, self._equal, self._split | {expr})
+                when, otherwise = inside.given(condition), inside.given(condition, holds=False)
+                decided = inside.decided(condition)
+                if decided is True or otherwise.contradictory():
+                    return when.range(yes)
+                if decided is False or when.contradictory():
+                    return otherwise.range(no)
+                return _join(when.range(yes), otherwise.range(no))
+            case Apply(op="*", args=(a, b)):
+                if a == b:
+                    size = self._absolute(a)
+                    return _times(size, size)
+                return _times(self.range(a), self.range(b))
+            case Apply(op="/", args=(a, b)):
+                return self._quotient(a, b)
+            case Apply(op="//", args=(a, b)):
+                exact = self._quotient(a, b)
+                low = None if exact.low is None else (Fraction(exact.low[0].__floor__()), False)
+                high = None if exact.high is None else (Fraction(exact.high[0].__floor__()), False)
+                return Range(low, high)
+            case Apply(op="%", args=(a, b)):
+                top = self.range(b)
+                if not top.at_least(1):
+                    return ANYTHING
+                high = None if top.high is None else (top.high[0] - 1, False)
+                return Range((Fraction(0), False), high)
+            case Apply(op="**", args=(a, b)):
+                return self._power(a, b)
+            case Apply(op="exp", args=(a,)):
+                inner = self.range(a)
+                low = (Fraction(1), False) if inner.at_least(0) else (Fraction(0), True)
+                high = (Fraction(1), inner.at_most(0, True)) if inner.at_most(0) else None
+                if high is None and inner.high is not None and inner.high[0] <= 700:
+                    high = (Fraction(3) ** inner.high[0].__ceil__(), True)
+                return Range(low, high)
+            case Apply(op="expm1", args=(a,)):
+                return self._odd(a, above=None, below=Fraction(-1))
+            case Apply(op="log", args=(a,)):
+                inner = self.range(a)
+                low = (Fraction(0), inner.at_least(1, True)) if inner.at_least(1) else None
+                high = (Fraction(0), inner.at_most(1, True)) if inner.at_most(1) else None
+                return Range(low, high)
+            case Apply(op="log1p", args=(a,)):
+                return self._odd(a, above=None, below=None)
+            case Apply(op="tanh", args=(a,)):
+                return self._odd(a, above=Fraction(1), below=Fraction(-1))
+            case Apply(op="sqrt", args=(a,)):
+                inner = self.range(a)
+                low = (Fraction(0), inner.at_least(0, True))
+                if inner.at_least(1):
+                    low = (Fraction(1), inner.at_least(1, True))
+                high = (Fraction(1), inner.at_most(1, True)) if inner.at_most(1) else None
+                return Range(low, high)
+            case Apply(op="sin" | "cos" as op, args=(a,)):
+                return self._wave(op, a)
+            case Apply(op="abs", args=(a,)):
+                return self._absolute(a)
+            case Apply(op="min", args=args):
+                ranges = [self.range(a) for a in args]
+                lows = [r.low for r in ranges]
+                highs = [r.high for r in ranges if r.high is not None]
+                low = None if None in lows else min(b for b in lows if b is not None)
+                return Range(low, min(highs, key=lambda b: (b[0], not b[1])) if highs else None)
+            case Apply(op="max", args=args):
+                ranges = [self.range(a) for a in args]
+                tops = [r.high for r in ranges]
+                known = [r.low for r in ranges if r.low is not None]
+                high = None if None in tops else max(b for b in tops if b is not None)
+                return Range(max(known) if known else None, high)
+            case Apply(op="floor" | "ceil" as op, args=(a,)):
+                inner = self.range(a)
+                turn = Fraction.__floor__ if op == "floor" else Fraction.__ceil__
+                low = None if inner.low is None else (Fraction(turn(inner.low[0])), False)
+                high = None if inner.high is None else (Fraction(turn(inner.high[0])), False)
+                return Range(low, high)
+        return ANYTHING
+
+    def _absolute(self, a: Expr) -> Range:
+        inner = self.range(a)
+        if inner.at_least(0):
+            return inner
+        flipped = _times(inner, Range((Fraction(-1), False), (Fraction(-1), False)))
+        if inner.at_most(0):
+            return flipped
+        high = max(inner.high, flipped.high) if inner.high and flipped.high else None
+        return Range((Fraction(0), False), high)
+
+    def _odd(self, a: Expr, above: Fraction | None, below: Fraction | None) -> Range:
+        """An increasing function through the origin, with its limits."""
+        inner = self.range(a)
+        low: Bound | None = None if below is None else (below, True)
+        high: Bound | None = None if above is None else (above, True)
+        if inner.at_least(0):
+            low = (Fraction(0), inner.at_least(0, True))
+        if inner.at_most(0):
+            high = (Fraction(0), inner.at_most(0, True))
+        return Range(low, high)
+
+    def _quotient(self, a: Expr, b: Expr) -> Range:
+        below = self.range(b)
+        if below.at_most(0, True):
+            return self._quotient(apply("neg", a), apply("neg", b))
+        if not below.at_least(0, True):
+            return ANYTHING
+        above = self.range(a)
+        result = _times(above, _inverse(below))
+        # a / b against 1 needs no numbers, only a against b.
+        gap = self.range(apply("-", b, a))
+        if gap.at_least(0):
+            result = _meet(result, Range(None, (Fraction(1), gap.at_least(0, True))))
+        if gap.at_most(0):
+            result = _meet(result, Range((Fraction(1), gap.at_most(0, True)), None))
+        both = self.range(apply("+", b, a))
+        if both.at_least(0):
+            result = _meet(result, Range((Fraction(-1), both.at_least(0, True)), None))
+        return result
+
+    def _power(self, a: Expr, b: Expr) -> Range:
+        base, exponent = self.range(a), self.range(b)
+        if isinstance(b, Number) and b.kind is Kind.INT and int(b.value) % 2 == 0:
+            size = self._absolute(a)
+            result = Range(size.low and (size.low[0] ** int(b.value), size.low[1]), None)
+            if size.high is not None and size.high[0] <= 1:
+                result = Range(result.low, (Fraction(1), size.high[0] < 1 or size.high[1]))
+            return result
+        if not base.at_least(0):
+            return ANYTHING
+        low: Bound = (Fraction(0), base.at_least(0, True))
+        high: Bound | None = None
+        rising = exponent.at_least(0)
+        falling = exponent.at_most(0)
+        if (base.at_most(1) and rising) or (base.at_least(1) and falling):
+            strictly = base.at_most(1, True) or base.at_least(1, True)
+            moved = exponent.at_least(0, True) or exponent.at_most(0, True)
+            high = (Fraction(1), strictly and moved)
+        if (base.at_least(1) and rising) or (base.at_most(1) and falling and low[1]):
+            low = (Fraction(1), False)
+        if high is None and base.high and exponent.high and rising and exponent.high[0] <= 64:
+            if base.high[0] <= 2**64:
+                high = (max(Fraction(1), base.high[0]) ** exponent.high[0].__ceil__(), False)
+        return Range(low, high)
+
+    def _wave(self, op: str, a: Expr) -> Range:
+        """sin and cos of ``pi * u``: their sign where u stays within half a turn."""
+        low, high = Fraction(-1), Fraction(1)
+        turns = turns_of(a)
+        if turns is not None:
+            u = self.range(turns)
+            if op == "sin" and u.at_least(0) and u.at_most(1):
+                low = Fraction(0)
+            if op == "cos":
+                twice = self.range(apply("*", Number(2), turns))
+                if twice.at_least(-1) and twice.at_most(1):
+                    low = Fraction(0)
+        return Range((low, False), (high, False))
+
+    # -- signs and trends -------------------------------------------------------------------
+
+    def nonnegative(self, expr: Expr, depth: int = 4) -> bool:
+        """Whether ``expr >= 0`` is implied.
+
+        Beyond plain bounds: an expression that is linear in a bounded part is least at one of
+        that part's bounds, so ``end + (peak - end) * s`` with s in [0, 1] needs only s = 0 and 1.
+        """
+        if self.range(expr).at_least(0):
+            return True
+        if depth == 0:
+            return False
+        expr = _with_quotients(expr)
+        for part in walk(expr):
+            if part is expr or isinstance(part, Number) or not isinstance(part, Apply):
+                continue
+            if not _is_linear_in(expr, part):
+                continue
+            bounds = self.range(part)
+            if bounds.low is None or bounds.high is None:
+                continue
+            ends = [_constant(bounds.low[0]), _constant(bounds.high[0])]
+            if all(self.nonnegative(folded(_replaced(expr, part, e)), depth - 1) for e in ends):
+                return True
+        return False
+
+    def trend(self, expr: Expr, varying: str = "step") -> int | None:
+        """1: never falls as ``varying`` grows, -1: never rises, 0: does not change, None: open."""
+        if not any(isinstance(n, Name) and n.id == varying for n in walk(expr)):
+            return 0
+        match expr:
+            case Name():
+                return 1
+            case Apply(op="neg", args=(a,)):
+                return _flip(self.trend(a, varying))
+            case Apply(op="+", args=(a, b)):
+                return _agree(self.trend(a, varying), self.trend(b, varying))
+            case Apply(op="-", args=(a, b)):
+                return _agree(self.trend(a, varying), _flip(self.trend(b, varying)))
+            case Apply(op="*", args=(a, b)):
+                return _agree(
+                    _signed(self.trend(a, varying), self._sign(b)),
+                    _signed(self.trend(b, varying), self._sign(a)),
+                )
+            case Apply(op="/" | "//", args=(a, b)):
+                if not self.range(b).at_least(0, True):
+                    return None
+                return _agree(
+                    self.trend(a, varying),
+                    _signed(_flip(self.trend(b, varying)), self._sign(a)),
+                )
+            case Apply(op="min" | "max", args=args):
+                result: int | None = 0
+                for arg in args:
+                    result = _agree(result, self.trend(arg, varying))
+                return result
+            case Apply(op="exp" | "expm1" | "log" | "log1p" | "sqrt" | "tanh" | "floor" | "ceil"):
+                return self.trend(expr.args[0], varying)
+            case Apply(op="**", args=(a, b)):
+                return self._power_trend(a, b, varying)
+            case Apply(op="cos" | "sin" as op, args=(a,)):
+                turns = turns_of(a)
+                if turns is None:
+                    return None
+                u, trend = self.range(turns), self.trend(turns, varying)
+                if op == "cos" and u.at_least(0) and u.at_most(1):
+                    return _flip(trend)
+                if op == "cos" and u.at_least(-1) and u.at_most(0):
+                    return trend
+                twice = self.range(apply("*", Number(2), turns))
+                if op == "sin" and twice.at_least(-1) and twice.at_most(1):
+                    return trend
+        return None
+
+    def _power_trend(self, a: Expr, b: Expr, varying: str) -> int | None:
+        base, exponent = self.range(a), self.range(b)
+        if not base.at_least(0):
+            return None
+        grows, moves = self.trend(a, varying), self.trend(b, varying)
+        by_base = _signed(grows, 1 if exponent.at_least(0) else -1 if exponent.at_most(0) else None)
+        by_exponent = _signed(moves, 1 if base.at_least(1) else -1 if base.at_most(1) else None)
+        return _agree(by_base, by_exponent)
+
+    def _sign(self, expr: Expr) -> int | None:
+        if self.nonnegative(expr, 2):
+            return 1
+        return -1 if self.nonnegative(apply("neg", expr), 2) else None
+
+
+def turns_of(angle: Expr) -> Expr | None:
+    """``u`` of an angle ``pi * u``, whichever way the product is written; else None."""
+    match angle:
+        case Apply(op="pi"):
+            return Number(1)
+        case Apply(op="*", args=(a, b)):
+            left = turns_of(a)
+            if left is not None:
+                return b if left == Number(1) else apply("*", left, b)
+            right = turns_of(b)
+            if right is not None:
+                return a if right == Number(1) else apply("*", a, right)
+        case Apply(op="/", args=(a, b)):
+            above = turns_of(a)
+            if above is not None:
+                return apply("/", above, b)
+        case Apply(op="neg", args=(a,)):
+            inner = turns_of(a)
+            return None if inner is None else apply("neg", inner)
+    return None
+
+
+def folded(expr: Expr) -> Expr:
+    """Products with 0 and 1 and sums with 0 carried out, for reasoning only."""
+    expr = rebuild(expr, folded)
+    match expr:
+        case Apply(op="*", args=(a, b)):
+            for x, y in ((a, b), (b, a)):
+                if isinstance(x, Number) and x.value == 0:
+                    return Number(0)
+                if isinstance(x, Number) and x.value == 1:
+                    return y
+        case Apply(op="+", args=(a, b)):
+            for x, y in ((a, b), (b, a)):
+                if isinstance(x, Number) and x.value == 0:
+                    return y
+    return expr
+
+
+def _with_quotients(expr: Expr) -> Expr:
+    """``peak * step / warmup`` as ``peak * (step / warmup)``: the quotient of integers is bounded,
+    the product above it is not."""
+    expr = rebuild(expr, _with_quotients)
+    if not (isinstance(expr, Apply) and expr.op == "/"):
+        return expr
+    flat = product(expr)
+    above = [f for f in flat.above if f.kind is Kind.INT]
+    if not flat.below or not above or len(above) == len(flat.above):
+        return expr
+    if any(f.kind is not Kind.INT for f in flat.below):
+        return expr
+    quotient = Product(1, flat.coefficient, tuple(above), flat.below).expr()
+    others = tuple(f for f in flat.above if f.kind is not Kind.INT)
+    return Product(flat.sign, Fraction(1), (*others, quotient), ()).expr()
+
+
+def _replaced(expr: Expr, part: Expr, by: Expr) -> Expr:
+    return by if expr == part else rebuild(expr, lambda child: _replaced(child, part, by))
+
+
+def _constant(value: Fraction) -> Expr:
+    if value.denominator == 1:
+        size: Expr = Number(abs(int(value)))
+    else:
+        size = apply("/", Number(abs(value.numerator)), Number(value.denominator))
+    return apply("neg", size) if value < 0 else size
+
+
+def _is_linear_in(expr: Expr, part: Expr) -> bool:
+    """Whether ``part`` occurs, and only under + - neg and products or quotients by the rest."""
+    if expr == part:
+        return True
+    inside = [part in set(walk(child)) for child in children(expr)]
+    match expr:
+        case Apply(op="+" | "-", args=(a, b)):
+            return any(inside) and all(
+                not has or _is_linear_in(child, part) for has, child in zip(inside, (a, b))
+            )
+        case Apply(op="neg", args=(a,)):
+            return inside[0] and _is_linear_in(a, part)
+        case Apply(op="*", args=(a, b)):
+            return sum(inside) == 1 and _is_linear_in(a if inside[0] else b, part)
+        case Apply(op="/", args=(a, _)):
+            return inside == [True, False] and _is_linear_in(a, part)
+    return False
+
+
+def _flip(trend: int | None) -> int | None:
+    return None if trend is None else -trend
+
+
+def _signed(trend: int | None, sign: int | None) -> int | None:
+    if trend == 0:
+        return 0
+    return None if trend is None or sign is None else trend * sign
+
+
+def _agree(a: int | None, b: int | None) -> int | None:
+    if a == 0:
+        return b
+    if b == 0 or a == b:
+        return a
+    return None
+
+
+def _row(greater: Expr, less: Expr, strict: bool) -> _Row:
+    parts = added(linear(greater), scaled(linear(less), Fraction(-1)))
+    if strict and greater.kind is Kind.INT and less.kind is Kind.INT:
+        # Between integers a > b is a >= b + 1, which says more over the rationals.
+        return _Row(tuple(added(parts, {ONE: Fraction(-1)}).items()), False)
+    return _Row(tuple(parts.items()), strict)
+
+
+def _facts_of(
+    condition: Expr, holds: bool
+) -> tuple[tuple[_Row, ...], tuple[tuple[Expr, Expr], ...]]:
+    match condition:
+        case Name(kind=Kind.BOOL):
+            return (), ((condition, apply(str(holds))),)
+        case Apply(op="not", args=(a,)):
+            return _facts_of(a, not holds)
+        case Apply(op="and" | "or" as op, args=(a, b)) if (op == "and") == holds:
+            left, right = _facts_of(a, holds), _facts_of(b, holds)
+            return (*left[0], *right[0]), (*left[1], *right[1])
+        case Apply(op="<" | "<=" | ">" | ">=" as op, args=(a, b)):
+            less, greater, strict = (a, b, op == "<") if op[0] == "<" else (b, a, op == ">")
+            if not holds:
+                less, greater, strict = greater, less, not strict
+            if any(n == Apply("inf", (), Kind.REAL) for n in walk(apply("-", greater, less))):
+                return (), ()
+            return (_row(greater, less, strict),), ()
+        case Apply(op="==" | "!=" as op, args=(a, b)) if (op == "==") == holds:
+            if Kind.WORD in (a.kind, b.kind):
+                return (), (((a, b) if isinstance(a, Name) else (b, a)),)
+            if Kind.BOOL in (a.kind, b.kind):
+                return (), ()
+            return (_row(a, b, False), _row(b, a, False)), ()
+    return (), ()
+
+
+def _meet(a: Range, b: Range) -> Range:
+    """Both hold."""
+    low, high = a.low, a.high
+    if b.low is not None and (low is None or b.low > low):
+        low = b.low
+    if b.high is not None:
+        if high is None or (b.high[0], not b.high[1]) < (high[0], not high[1]):
+            high = b.high
+    return Range(low, high)
+
+
+def _join(a: Range, b: Range) -> Range:
+    """Either holds."""
+    low = min(a.low, b.low) if a.low is not None and b.low is not None else None
+    high = None
+    if a.high is not None and b.high is not None:
+        high = max(a.high, b.high, key=lambda bound: (bound[0], not bound[1]))
+    return Range(low, high)
+
+
+def _inverse(positive: Range) -> Range:
+    assert positive.low is not None
+    low: Bound = (Fraction(0), True)
+    if positive.high is not None:
+        low = (1 / positive.high[0], positive.high[1])
+    high = (1 / positive.low[0], positive.low[1]) if positive.low[0] > 0 else None
+    return Range(low, high)
+
+
+def _times(a: Range, b: Range) -> Range:
+    """Products of bounds; a missing bound counts as infinite."""
+
+    def corner(x: Bound | None, xs: int, y: Bound | None, ys: int) -> tuple[float | Fraction, bool]:
+        zero = (x is not None and x[0] == 0) or (y is not None and y[0] == 0)
+        if zero:
+            closed = (x is not None and x == (0, False)) or (y is not None and y == (0, False))
+            return Fraction(0), not closed
+        sign_x = xs if x is None else (1 if x[0] > 0 else -1)
+        sign_y = ys if y is None else (1 if y[0] > 0 else -1)
+        if x is None or y is None:
+            return float("inf") * sign_x * sign_y, True
+        return x[0] * y[0], x[1] or y[1]
+
+    corners = [
+        corner(x, xs, y, ys)
+        for x, xs in ((a.low, -1), (a.high, 1))
+        for y, ys in ((b.low, -1), (b.high, 1))
+    ]
+    low = min(corners, key=lambda c: (c[0], c[1]))
+    high = max(corners, key=lambda c: (c[0], not c[1]))
+    return Range(
+        None if isinstance(low[0], float) else (low[0], low[1]),
+        None if isinstance(high[0], float) else (high[0], high[1]),
+    )
+
+
+class _Impossible:
+    """The facts contradict each other."""
+
+
+_IMPOSSIBLE = _Impossible()
+
+
+def _connected(rows: Iterable[_Row], target: Expr) -> list[_Row]:
+    """The rows that share a part with the target, directly or through others."""
+    remaining = [(row, {p for p, _ in row.parts if p != ONE}) for row in rows]
+    reached: set[Expr] = {target}
+    result: list[_Row] = []
+    while True:
+        new = [(row, parts) for row, parts in remaining if parts & reached]
+        if not new:
+            return result
+        remaining = [(row, parts) for row, parts in remaining if not parts & reached]
+        for row, parts in new:
+            result.append(row)
+            reached |= parts
+
+
+def _eliminate(rows: list[_Row], keep: Expr | None) -> Range | _Impossible:
+    """Remove every part but ``keep``; what is left are its bounds."""
+    table: dict[tuple[tuple[Expr, Fraction], ...], bool] = {}
+    order: dict[Expr, int] = {}
+    for row in rows:
+        for part, _ in row.parts:
+            order.setdefault(part, len(order))
+        _insert(table, dict(row.parts), row.strict, order)
+    unknowns = {p for parts in table for p, _ in parts if p != ONE and p != keep}
+    while unknowns:
+        counts = {
+            u: (
+                sum(1 for parts in table if dict(parts).get(u, 0) > 0),
+                sum(1 for parts in table if dict(parts).get(u, 0) < 0),
+            )
+            for u in unknowns
+        }
+        unknown = min(unknowns, key=lambda u: (counts[u][0] * counts[u][1], order[u]))
+        unknowns.discard(unknown)
+        above = [(dict(p), s) for p, s in table.items() if dict(p).get(unknown, 0) > 0]
+        below = [(dict(p), s) for p, s in table.items() if dict(p).get(unknown, 0) < 0]
+        table = {p: s for p, s in table.items() if unknown not in dict(p)}
+        if len(above) * len(below) + len(table) > MOST_ROWS:
+            continue  # forgetting facts is safe
+        for up, up_strict in above:
+            for down, down_strict in below:
+                both = added(scaled(up, -down[unknown]), scaled(down, up[unknown]))
+                _insert(table, both, up_strict or down_strict, order)
+    low: Bound | None = None
+    high: Bound | None = None
+    for parts, strict in table.items():
+        known = dict(parts)
+        constant = known.get(ONE, Fraction(0))
+        factor = known.get(keep, Fraction(0)) if keep is not None else Fraction(0)
+        if factor == 0:
+            if constant < 0 or (constant == 0 and strict):
+                return _IMPOSSIBLE
+        elif factor > 0:
+            bound = (-constant / factor, strict)
+            low = bound if low is None or bound > low else low
+        else:
+            bound = (-constant / factor, strict)
+            if high is None or (bound[0], not bound[1]) < (high[0], not high[1]):
+                high = bound
+    return Range(low, high)
+
+
+def _insert(
+    table: dict[tuple[tuple[Expr, Fraction], ...], bool],
+    parts: Parts,
+    strict: bool,
+    order: dict[Expr, int],
+) -> None:
+    """Add a row, scaled so that equal rows are found equal."""
+    size = next((abs(f) for p, f in parts.items() if p != ONE), None)
+    if size is None:
+        constant = parts.get(ONE, Fraction(0))
+        if constant > 0 or (constant == 0 and not strict):
+            return
+        size = abs(constant) or Fraction(1)
+    key = tuple(
+        sorted(
+            ((p, f / size) for p, f in parts.items()),
+            key=lambda item: order.setdefault(item[0], len(order)),
+        )
+    )
+    table[key] = table.get(key, False) or strict

@@ -1,0 +1,56 @@
+"""A view in its template, as text. Only door of jinja2; templates place text and never decide."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from .backends import Backend
+from .backends.base import View
+from .ranges import Facts
+from .schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A file of the output: its path below the output folder, and its text."""
+
+    path: str
+    text: str
+
+
+def render(schedule: Schedule, backend: Backend, facts: Sequence[Facts], always: Facts) -> Emitted:
+    """The module of ``schedule`` for ``backend``; nothing is written.
+
+    Raises:
+        SpecError: When an emitted line would be too long to read.
+    """
+    view: View = backend.view(schedule, facts, always)
+    text = _environment().get_template(backend.template).render(view=view)
+    return Emitted(f"{backend.package}/{schedule.name}.py", text)
+
+
+def templates_folder() -> Path:
+    """Where the templates are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "data" / "templates"
+    return installed if installed.is_dir() else package.parent / "templates"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_folder()),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # the output is Python, and stranger's text is escaped in the view
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["indented"] = lambda line, columns: textwrap.indent(line, " " * columns)
+    return environment

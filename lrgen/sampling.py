@@ -1,0 +1,132 @@
+"""Parameters and steps at which formulas are tried: many small and awkward ones, all reproducible."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .evaluate import Arithmetic, NotFinite
+from .expr import STEP, Apply, Expr, Kind, Name, Number, names_in, walk
+from .ops import apply
+from .schedule import Parameter, Schedule, Value, expand
+
+_LENGTHS = (0, 1, 2, 3, 5, 7, 10, 16, 100, 997, 1_000, 100_003, 2**31 - 7)
+_RATES = (0.0, 1e-8, 1e-5, 3e-4, 1e-3, 0.1, 0.5, 1.0, 3.0)
+_REALS = (0.0, 1e-6, 0.1, 0.25, 0.5, 0.9, 0.96, 0.999, 0.999999, 1.0, 1.5, 2.0, 3.0, 10.0)
+MOST_TRIES = 3_000
+
+
+def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> list[int]:
+    """Steps at which something changes: where a comparison with ``step`` turns, and the first
+    multiples of what ``step`` is divided by in integers."""
+    found: set[int] = set()
+    env = arguments(schedule, values, exact)
+    for expr in _expressions(schedule):
+        for node in walk(expr):
+            match node:
+                case Apply(op="<" | "<=" | ">" | ">=" | "==" | "!=", args=(a, b)):
+                    for x, y in ((a, b), (b, a)):
+                        offset = _offset(x)
+                        if offset is not None and "step" not in names_in(y):
+                            place = _integer(y, env, exact)
+                            shift = _integer(offset, env, exact)
+                            if place is not None and shift is not None:
+                                found.add(place - shift)
+                case Apply(op="%" | "//", args=(a, b)) if "step" in names_in(a):
+                    length = None if "step" in names_in(b) else _integer(b, env, exact)
+                    origin = _offset(a)
+                    shift = None if origin is None else _integer(origin, env, exact)
+                    if length is not None and length > 0:
+                        found.update(k * length - (shift or 0) for k in (1, 2, 3))
+    return sorted(place for place in found if 0 <= place < 2**62)
+
+
+def _expressions(schedule: Schedule) -> Iterator[Expr]:
+    for piece in schedule.pieces:
+        yield expand(piece.value, schedule.lets)
+        if piece.condition is not None:
+            yield expand(piece.condition, schedule.lets)
+
+
+def _offset(expr: Expr) -> Expr | None:
+    """``c`` of ``step + c`` and ``-c`` of ``step - c``, which has no step in it; else None."""
+    match expr:
+        case Name() if expr == STEP:
+            return Number(0)
+        case Apply(op="+", args=(a, b)) if a == STEP and "step" not in names_in(b):
+            return b
+        case Apply(op="-", args=(a, b)) if a == STEP and "step" not in names_in(b):
+            return apply("neg", b)
+    return None
+
+
+def _integer(expr: Expr, env: Mapping[str, Any], exact: Arithmetic) -> int | None:
+    try:
+        value = exact.value(expr, env)
+    except (NotFinite, KeyError):
+        return None
+    return value if isinstance(value, int) else None
+
+
+def arguments(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> dict[str, Any]:
+    """Parameter values as the exact evaluator takes them."""
+    return {
+        p.name: exact.real(float(values[p.name])) if p.kind is Kind.REAL else values[p.name]
+        for p in schedule.parameters
+    }
+
+
+def allowed(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> str | None:
+    """The text of the first requirement that ``values`` break, or None."""
+    env = arguments(schedule, values, exact)
+    for requirement in schedule.requirements:
+        try:
+            if not exact.value(requirement.condition, env):
+                return requirement.text
+        except NotFinite:
+            return requirement.text
+    return None
+
+
+def draws(schedule: Schedule, count: int, exact: Arithmetic) -> list[dict[str, Value]]:
+    """Up to ``count`` parameter sets that satisfy the requirements: defaults and examples first."""
+    result: list[dict[str, Value]] = [schedule.defaults]
+    result += [dict(example.values) for example in schedule.examples]
+    source = random.Random(f"lrgen {schedule.name}")
+    for _ in range(MOST_TRIES):
+        if len(result) >= count or not schedule.parameters:
+            break
+        values = {p.name: _draw(p, source) for p in schedule.parameters}
+        if values not in result and allowed(schedule, values, exact) is None:
+            result.append(values)
+    return result
+
+
+def _draw(parameter: Parameter, source: random.Random) -> Value:
+    match parameter.type:
+        case "steps":
+            return source.choice((*_LENGTHS, parameter.default, source.randrange(50)))
+        case "count":
+            return source.choice((*_LENGTHS, -1, parameter.default))
+        case "rate":
+            return source.choice((*_RATES, parameter.default, source.random()))
+        case "real":
+            pick = source.choice((*_REALS, parameter.default, source.random()))
+            return -pick if source.random() < 0.1 else pick  # type: ignore[operator]
+        case "flag":
+            return source.random() < 0.5
+        case "choice":
+            return source.choice(parameter.words)
+
+
+def steps_near(places: Sequence[int], seed: str, more: int) -> list[int]:
+    """0 and 1, each place and its neighbours, past the last, and ``more`` random ones between."""
+    last = places[-1] if places else 100
+    found = {0, 1, 2, last + 2, 2 * last, 10 * last + 3}
+    for place in places:
+        found |= {place - 1, place, place + 1}
+    source = random.Random(seed)
+    found |= {source.randrange(last + 2) for _ in range(more)}
+    found |= {2**24 + 1, 2**31 - 1, 2**53}
+    return sorted(step for step in found if step >= 0)

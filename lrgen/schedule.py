@@ -1,0 +1,229 @@
+"""A schedule as the pipeline knows it: parameters, requirements, lets, pieces, claims."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .expr import STEP, Expr, Kind, Name, names_in, substitute
+from .parse import Symbol
+from .ranges import Facts
+
+Value = int | float | bool | str
+ParameterType = Literal["steps", "count", "rate", "real", "flag", "choice"]
+
+KIND_OF_TYPE: dict[ParameterType, Kind] = {
+    "steps": Kind.INT,
+    "count": Kind.INT,
+    "rate": Kind.REAL,
+    "real": Kind.REAL,
+    "flag": Kind.BOOL,
+    "choice": Kind.WORD,
+}
+DEFAULT_ULPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter; ``spelling`` is its default as code, as the author wrote it."""
+
+    name: str
+    type: ParameterType
+    default: Value
+    spelling: str
+    doc: str
+    words: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        return KIND_OF_TYPE[self.type]
+
+    @property
+    def symbol(self) -> Symbol:
+        return Symbol(self.kind, self.words)
+
+    @property
+    def units(self) -> str:
+        """What a number of this parameter counts, for people."""
+        return {
+            "steps": "updates",
+            "count": "a whole number",
+            "rate": "in units of the driven quantity",
+            "real": "a real number",
+            "flag": "yes or no",
+            "choice": "one of " + ", ".join(self.words),
+        }[self.type]
+
+    def rule(self) -> str:
+        """What a value must be, as a sentence's end: ``must be an integer >= 0``."""
+        match self.type:
+            case "steps":
+                return "must be an integer >= 0"
+            case "count":
+                return "must be an integer"
+            case "rate":
+                return "must be a finite number >= 0"
+            case "real":
+                return "must be a finite number"
+            case "flag":
+                return "must be True or False"
+            case "choice":
+                return "must be one of " + ", ".join(repr(word) for word in self.words)
+
+    def accepts(self, value: object) -> bool:
+        """Whether ``value`` has this parameter's type and range."""
+        match self.type:
+            case "steps" | "count":
+                whole = isinstance(value, int) and not isinstance(value, bool)
+                low = 0 if self.type == "steps" else -(2**63)
+                return whole and low <= value < 2**63  # type: ignore[operator]
+            case "rate" | "real":
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    return False
+                low_real = 0.0 if self.type == "rate" else -math.inf
+                return math.isfinite(value) and value >= low_real
+            case "flag":
+                return isinstance(value, bool)
+            case "choice":
+                return value in self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A rule between parameters, and its text."""
+
+    condition: Expr
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """A named part of a formula; ``reasons`` say where the computed form differs from the text."""
+
+    name: str
+    value: Expr
+    text: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A formula and the condition under which it holds, after those before it do not.
+
+    The last piece has no condition. ``condition_text`` and ``text`` are the author's.
+    """
+
+    name: str
+    condition: Expr | None
+    value: Expr
+    condition_text: str
+    text: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """What an inlined schedule requires of its arguments, in the caller's terms."""
+
+    schedule: str
+    text: str
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the author says of the curve."""
+
+    continuous: bool = False
+    bounds: tuple[Requirement, Requirement] | None = None
+    non_increasing_from: Requirement | None = None
+    non_decreasing_until: Requirement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A set of parameters, complete, and where it comes from."""
+
+    name: str
+    doc: str
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A resolved schedule: every name known, every formula typed, calls inlined.
+
+    ``stage`` says how far it went; ``fingerprint`` is a digest of everything that gives the curve
+    its meaning, that of called schedules included.
+    """
+
+    name: str
+    title: str
+    base: str | None
+    drives: str
+    cites: tuple[str, ...]
+    file: str
+    fingerprint: str
+    parameters: tuple[Parameter, ...]
+    requirements: tuple[Requirement, ...]
+    lets: tuple[Let, ...]
+    pieces: tuple[Piece, ...]
+    claims: Claims
+    examples: tuple[Example, ...]
+    ulps: int
+    ulps_why: str
+    written_lets: tuple[tuple[str, str], ...]
+    written_pieces: tuple[tuple[str, str, str], ...]
+    obligations: tuple[tuple[str, Obligation], ...] = ()
+    findings: tuple[str, ...] = field(default=())
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter called ``name``; KeyError when there is none."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise KeyError(name)
+
+    @property
+    def defaults(self) -> dict[str, Value]:
+        """Every parameter's default."""
+        return {p.name: p.default for p in self.parameters}
+
+    @property
+    def class_name(self) -> str:
+        """``cosine_warmup`` as ``CosineWarmup``."""
+        return "".join(part[:1].upper() + part[1:] for part in self.name.split("_"))
+
+
+def expand(expr: Expr, lets: tuple[Let, ...]) -> Expr:
+    """``expr`` with every let written out, so that only parameters and ``step`` are left."""
+    for let in reversed(lets):
+        if let.name in names_in(expr):
+            expr = substitute(expr, {let.name: let.value})
+    return expr
+
+
+def type_facts(parameters: tuple[Parameter, ...]) -> Facts:
+    """What parameter types alone say, and that steps are counted from 0."""
+    facts = Facts().at_least(STEP, 0)
+    for parameter in parameters:
+        if parameter.type in ("steps", "rate"):
+            facts = facts.at_least(Name(parameter.name, parameter.kind), 0)
+    return facts
+
+
+def depends_on_step(expr: Expr, lets: tuple[Let, ...]) -> bool:
+    """Whether ``expr`` changes from step to step."""
+    varying = varying_names(lets)
+    return not varying.isdisjoint(names_in(expr))
+
+
+def varying_names(lets: tuple[Let, ...]) -> frozenset[str]:
+    """``step`` and every let that changes with it."""
+    varying = {"step"}
+    for let in lets:
+        if not varying.isdisjoint(names_in(let.value)):
+            varying.add(let.name)
+    return frozenset(varying)
