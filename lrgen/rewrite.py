@@ -150,7 +150,8 @@ class _Rewriter:
             match found.binding["i"]:
                 case Apply(op="%", args=(_, divisor)) if divisor == found.binding["j"]:
                     return False
-            return "step" in names_in(binding["i"])
+            if "step" not in names_in(binding["i"]):
+                return False
         if rule.name == "logarithm of one plus" and binding["x"].kind is Kind.INT:
             return False
         if rule.exception is None:

@@ -167,6 +167,7 @@ RULES: tuple[Rule, ...] = (
         "g ** (i // j) * g ** (i % j / j)",
         "g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of "
         "its exponent.",
+        unless="i <= j",
         where="g > 0 and j > 0",
     ),
     Rule(

@@ -28,7 +28,6 @@ class View:
         header: The comment that says where the file comes from.
         summary: The module's docstring.
         quantity: What the schedule yields, as a sentence's beginning.
-        title: The author's title.
         imports: Lines that only some schedules need.
         docstring: Of the function or class that people call.
         signature: ``name: type = default,`` for each parameter.
@@ -47,7 +46,6 @@ class View:
     header: str
     summary: str
     quantity: str
-    title: str
     imports: tuple[str, ...]
     docstring: tuple[str, ...]
     signature: tuple[str, ...]
@@ -101,7 +99,6 @@ def view_of(
         header=header(schedule),
         summary=f"{escaped(schedule.title)} ({framework}).",
         quantity=quantity(schedule),
-        title=escaped(schedule.title),
         imports=("import math",) if needs_math else (),
         docstring=tuple(docstring),
         signature=tuple(f"{p.name}: {types[p.type]} = {p.spelling}," for p in schedule.parameters),
@@ -196,6 +193,8 @@ class Spelled:
             return Spelling(self.style.pi)
         if node.op == "fill":
             return self.style.array["fill"]
+        if node.op == "if" and self.is_host(node.args[0]):
+            return None  # Python decides
         table = self.style.host if self.is_host(node) else self.style.array
         key = f"{node.op}:host" if self._mixed(node) and f"{node.op}:host" in table else node.op
         return table.get(key)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..expr import Expr, Kind, names_in
+from ..finite import is_finite
 from ..guard import Guards, uses_of
 from ..ops import OPERATORS, Form
 from ..ranges import Facts
-from ..schedule import Schedule
+from ..schedule import Schedule, expand
 from .base import (
     AS_IT_IS,
     COLUMNS,
@@ -103,7 +104,9 @@ def _hoisted(schedule: Schedule, uses: Mapping[str, tuple[Facts, ...]], always: 
     for let in reversed(schedule.lets):
         wanted = let.name in in_conditions or len(uses[let.name]) > 1
         needed_by = any(let.name in names_in(plain[h].value) for h in hoisted)
-        safe = guarded[let.name].value == plain[let.name].value
+        safe = guarded[let.name].value == plain[let.name].value and is_finite(
+            expand(let.value, schedule.lets), always
+        )
         if needed_by or (wanted and safe) or let.name in in_conditions:
             hoisted.add(let.name)
     return hoisted

@@ -59,7 +59,8 @@ class SchedulerView:
 
     Attributes:
         base: The parameter that each group's ``initial_lr`` gives.
-        intro: Of the docstring.
+        summary: Of the docstring, its first sentence.
+        intro: Its first paragraph.
         docs: Lines of the docstring for the other parameters.
         signature: ``name: type = default,`` for each of them.
         parameters: The dictionary of their values, as lines.
@@ -68,6 +69,7 @@ class SchedulerView:
     """
 
     base: str
+    summary: tuple[str, ...]
     intro: tuple[str, ...]
     docs: tuple[str, ...]
     signature: tuple[str, ...]
@@ -138,7 +140,9 @@ def _scheduler(schedule: Schedule, base: str, rate: Sequence[str]) -> SchedulerV
     docs = [
         line
         for p in others
-        for line in wrapped(f"{p.name}: {p.doc}{_PER_GROUP.get(p.type, '')}", " " * 8, " " * 12, 100)
+        for line in wrapped(
+            f"{p.name}: {p.doc}{_PER_GROUP.get(p.type, '')}", " " * 8, " " * 12, 100
+        )
     ]
     entries = [
         f'    "{p.name}": {f"_numbers({p.name})" if p.type == "rate" else p.name},' for p in others
@@ -150,6 +154,9 @@ def _scheduler(schedule: Schedule, base: str, rate: Sequence[str]) -> SchedulerV
         unpack = ("rate = _rate(epoch, *values)",)
     return SchedulerView(
         base=base,
+        summary=tuple(
+            wrapped(f"{schedule.title}: call ``step()`` after each update.", "", "    ", 93)
+        ),
         intro=tuple(wrapped(_INTRO.format(name=schedule.name, base=base), "    ", "    ", 100)),
         docs=tuple(docs),
         signature=tuple(f"{p.name}: {_group_type(p)} = {p.spelling}," for p in others),
