@@ -67,6 +67,15 @@ class Apply:
     args: tuple[Expr, ...]
     kind: Kind
     column: int = field(default=0, compare=False)
+    digest: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Trees are keys of many tables: a hash that walked the tree each time took a third of a
+        # build.
+        object.__setattr__(self, "digest", hash((self.op, self.args, self.kind)))
+
+    def __hash__(self) -> int:
+        return self.digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ one of them.
     0  errors, expr
     1  ops, files
     2  document (pydantic, tomllib), parse, printer, terms, linear, catalogue
-    3  evaluate (mpmath), ranges, rules, match, simplify
+    3  evaluate (mpmath), ranges, rules, match, simplify, uptodate
     4  schedule
     5  exact (sympy), sampling, resolve, guard, rewrite
     6  prove, vectors, recheck, backends/
     7  render (jinja2)
     8  pipeline
-    9  cli, __init__, __main__
+    9  bound, describe
+    10 cli, __init__, __main__
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import files
-from .catalogue import catalogue, data_folder, shown
-from .document import Source, read_source
+from .catalogue import catalogue, shown
 from .errors import SpecError
-from .resolve import Library
-from .schedule import Schedule
+from .uptodate import inputs_digest, packages, removable
+
+if TYPE_CHECKING:  # the stages are imported where they run: a build may have nothing to do
+    from .document import Source
+    from .resolve import Library
+    from .schedule import Schedule
 
 STAGES = ("read", "resolve", "prove", "sample", "rewrite", "render")
 Progress = Callable[[int, int, str], None]
@@ -64,6 +69,9 @@ def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
     Raises:
         SpecError: For a file that is no spec, and for two of one name.
     """
+    from .document import read_source
+    from .resolve import Library
+
     own: dict[str, Source] = {}
     for path in paths:
         source = read_source(path, shown(path))
@@ -150,44 +158,39 @@ def build(
     inputs = inputs_digest(paths, backends)
     lock = files.read_lock(out)
     if whole and lock.get("inputs") == inputs and files.is_as_locked(out, lock):
-        extra = files.strays(out, lock, packages())
+        extra = files.strays(out, lock, packages(backends))
         if not extra:
             return Report((), 0, 0, len(lock) - 1)
     texts, built = wanted(paths, backends, progress)
-    remove = files.strays(out, texts, packages()) if whole else []
-    everything = {**texts, files.LOCK: files.lock_text(inputs, texts)} if whole else texts
-    written, removed = files.write(out, everything, remove)
-    return Report(built, written, removed, len(texts))
+    remove: list[str] = []
+    if whole:
+        remove = removable(out, files.strays(out, texts, packages(backends)), lock)
+        texts[files.LOCK] = files.lock_text(inputs, texts)
+    written, removed = files.write(out, texts, remove)
+    return Report(built, written, removed, len(texts) - whole)
 
 
 def check(
-    paths: Sequence[Path], out: Path, backends: Sequence[str], progress: Progress | None = None
+    paths: Sequence[Path],
+    out: Path,
+    backends: Sequence[str],
+    *,
+    whole: bool,
+    progress: Progress | None = None,
 ) -> list[files.Difference]:
-    """Files below ``out`` that are not what ``paths`` give, computed afresh."""
+    """Files below ``out`` that are not what ``paths`` give, computed afresh.
+
+    Args:
+        paths: Spec files.
+        out: The output folder.
+        backends: Their names.
+        whole: Whether ``paths`` are all there is, so that other files are strays.
+        progress: Called before each spec with (done, all, name).
+
+    Raises:
+        SpecError: When any spec fails.
+    """
     texts, _ = wanted(paths, backends, progress)
-    texts[files.LOCK] = files.lock_text(inputs_digest(paths, backends), texts)
-    return files.compare(out, texts, packages())
-
-
-def packages() -> list[str]:
-    """The folders of the output."""
-    return [*(f"{name}_schedules" for name in backend_names()), "vectors"]
-
-
-def backend_names() -> tuple[str, ...]:
-    """Every backend, without importing what they need."""
-    return ("python", "numpy", "torch", "keras", "jax")
-
-
-def inputs_digest(paths: Sequence[Path], backends: Sequence[str]) -> str:
-    """One digest of specs, catalogue, generator and templates, without reading what they mean."""
-    parts = [*backends]
-    for path in paths:
-        try:
-            parts += [shown(path), files.digest(path.read_bytes())]
-        except OSError as error:
-            raise SpecError(f"cannot be read: {error.strerror}", "", file=shown(path)) from None
-    parts.append(files.folder_digest([data_folder("spec")], "*.toml"))
-    parts.append(files.folder_digest([data_folder("templates")], "*.jinja"))
-    parts.append(files.folder_digest([Path(__file__).parent], "*.py"))
-    return files.digest("\n".join(parts).encode())
+    if whole:
+        texts[files.LOCK] = files.lock_text(inputs_digest(paths, backends), texts)
+    return files.compare(out, texts, packages(backends) if whole else [])

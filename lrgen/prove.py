@@ -23,8 +23,8 @@ from .rewrite import facts_of, piece_facts
 from .sampling import allowed, arguments, boundaries, draws, steps_near
 from .schedule import Schedule, Value, expand
 
-DRAWS = 24
-STEPS = 6
+DRAWS = 16
+STEPS = 4
 DIGITS = 40
 
 

@@ -629,7 +629,7 @@ def _times(a: Range, b: Range) -> Range:
     def corner(x: Bound | None, xs: int, y: Bound | None, ys: int) -> tuple[float | Fraction, bool]:
         zero = (x is not None and x[0] == 0) or (y is not None and y[0] == 0)
         if zero:
-            closed = (x is not None and x == (0, False)) or (y is not None and y == (0, False))
+            closed = any(c is not None and c[0] == 0 and not c[1] for c in (x, y))
             return Fraction(0), not closed
         sign_x = xs if x is None else (1 if x[0] > 0 else -1)
         sign_y = ys if y is None else (1 if y[0] > 0 else -1)
@@ -680,20 +680,26 @@ def _eliminate(rows: list[_Row], keep: Expr | None) -> Range | _Impossible:
         for part, _ in row.parts:
             order.setdefault(part, len(order))
         _insert(table, dict(row.parts), row.strict, order)
-    unknowns = {p for parts in table for p, _ in parts if p != ONE and p != keep}
+    unknowns = {p for parts in table for p, _ in parts if p not in (ONE, keep)}
     while unknowns:
-        counts = {
-            u: (
-                sum(1 for parts in table if dict(parts).get(u, 0) > 0),
-                sum(1 for parts in table if dict(parts).get(u, 0) < 0),
-            )
-            for u in unknowns
-        }
-        unknown = min(unknowns, key=lambda u: (counts[u][0] * counts[u][1], order[u]))
+        signs: dict[Expr, list[int]] = {u: [0, 0] for u in unknowns}
+        for parts in table:
+            for part, factor in parts:
+                if part in signs:
+                    signs[part][factor > 0] += 1
+        unknown = min(unknowns, key=lambda u: (signs[u][0] * signs[u][1], order[u]))
         unknowns.discard(unknown)
-        above = [(dict(p), s) for p, s in table.items() if dict(p).get(unknown, 0) > 0]
-        below = [(dict(p), s) for p, s in table.items() if dict(p).get(unknown, 0) < 0]
-        table = {p: s for p, s in table.items() if unknown not in dict(p)}
+        above: list[tuple[Parts, bool]] = []
+        below: list[tuple[Parts, bool]] = []
+        rest: dict[tuple[tuple[Expr, Fraction], ...], bool] = {}
+        for parts, strict in table.items():
+            known = dict(parts)
+            factor = known.get(unknown)
+            if factor is None:
+                rest[parts] = strict
+            else:
+                (above if factor > 0 else below).append((known, strict))
+        table = rest
         if len(above) * len(below) + len(table) > MOST_ROWS:
             continue  # forgetting facts is safe
         for up, up_strict in above:

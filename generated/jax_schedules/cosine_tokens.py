@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,11 +90,11 @@ def _rate(
 
 
 def _check(
-    peak_lr: float,
-    warmup_tokens: int,
-    total_tokens: int,
-    end_lr: float,
-    tokens_per_update: int,
+    peak_lr: Any,
+    warmup_tokens: Any,
+    total_tokens: Any,
+    end_lr: Any,
+    tokens_per_update: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= peak_lr < math.inf:

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -100,12 +101,12 @@ def _rate(
 
 
 def _check(
-    peak_lr: float,
-    low_lr: float,
-    up_steps: int,
-    down_steps: int,
+    peak_lr: Any,
+    low_lr: Any,
+    up_steps: Any,
+    down_steps: Any,
     mode: str,
-    gamma: float,
+    gamma: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= peak_lr < math.inf:

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -99,12 +100,12 @@ def _rate(
 
 
 def _check(
-    base_lr: float,
-    decay_steps: int,
-    decay_rate: float,
-    burnin_lr: float,
-    burnin_steps: int,
-    end_lr: float,
+    base_lr: Any,
+    decay_steps: Any,
+    decay_rate: Any,
+    burnin_lr: Any,
+    burnin_steps: Any,
+    end_lr: Any,
     staircase: bool,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""

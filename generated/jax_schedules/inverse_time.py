@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,9 +73,9 @@ def _rate(
 
 
 def _check(
-    base_lr: float,
-    decay_steps: int,
-    decay_rate: float,
+    base_lr: Any,
+    decay_steps: Any,
+    decay_rate: Any,
     staircase: bool,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""

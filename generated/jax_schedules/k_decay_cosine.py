@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -85,10 +86,10 @@ def _rate(
 
 
 def _check(
-    base_lr: float,
-    total_steps: int,
-    end_lr: float,
-    k: float,
+    base_lr: Any,
+    total_steps: Any,
+    end_lr: Any,
+    k: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= base_lr < math.inf:

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -69,9 +70,9 @@ def _rate(
 
 
 def _check(
-    end_momentum: float,
-    warmup_steps: int,
-    start_momentum: float,
+    end_momentum: Any,
+    warmup_steps: Any,
+    start_momentum: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= end_momentum < math.inf:

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,8 +62,8 @@ def _rate(
 
 
 def _check(
-    base_lr: float,
-    decay_rate: float,
+    base_lr: Any,
+    decay_rate: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= base_lr < math.inf:

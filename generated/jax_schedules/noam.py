@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -71,9 +72,9 @@ def _rate(
 
 
 def _check(
-    base_lr: float,
-    model_size: int,
-    warmup_steps: int,
+    base_lr: Any,
+    model_size: Any,
+    warmup_steps: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= base_lr < math.inf:

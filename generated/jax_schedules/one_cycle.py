@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -139,11 +140,11 @@ def _rate(
 
 
 def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    total_steps: int,
-    start_lr: float,
-    end_lr: float,
+    peak_lr: Any,
+    warmup_steps: Any,
+    total_steps: Any,
+    start_lr: Any,
+    end_lr: Any,
     anneal: str,
     three_phase: bool,
 ) -> None:

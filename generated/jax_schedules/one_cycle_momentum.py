@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -111,10 +112,10 @@ def _rate(
 
 
 def _check(
-    high_momentum: float,
-    low_momentum: float,
-    warmup_steps: int,
-    total_steps: int,
+    high_momentum: Any,
+    low_momentum: Any,
+    warmup_steps: Any,
+    total_steps: Any,
     anneal: str,
     three_phase: bool,
 ) -> None:

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,11 +90,11 @@ def _rate(
 
 
 def _check(
-    base_lr: float,
-    hold_steps: int,
-    power: float,
-    tail_steps: int,
-    total_steps: int,
+    base_lr: Any,
+    hold_steps: Any,
+    power: Any,
+    tail_steps: Any,
+    total_steps: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= base_lr < math.inf:

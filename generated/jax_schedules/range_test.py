@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +20,8 @@ def range_test(
 ) -> Callable[[ArrayLike], jax.Array]:
     """Build a schedule of the rate, as optax takes one.
 
-    - while ``growth == 'linear' and step < total_steps``: ``start_lr + (end_lr - start_lr) *
+    - while ``step < total_steps and growth == 'linear'``: ``start_lr + (end_lr - start_lr) *
       progress``
-    - while ``growth == 'linear'``: ``end_lr``
     - while ``step < total_steps``: ``start_lr * (end_lr / start_lr) ** progress``
     - afterwards: ``end_lr``
 
@@ -73,18 +73,18 @@ def _rate(
     """Rate at each ``step``, in binary64."""
     progress = step / jnp.maximum(total_steps, 1)
 
-    ramp = start_lr + (end_lr - start_lr) * progress
-    warmup = start_lr * (end_lr / start_lr) ** progress
+    if growth == "linear":
+        growth_lr = start_lr + (end_lr - start_lr) * progress
+    else:
+        growth_lr = start_lr * (end_lr / start_lr) ** progress
 
-    lr = jnp.where(step < total_steps, warmup, end_lr)
-    lr = jnp.where(growth == "linear", end_lr, lr)
-    return jnp.where((growth == "linear") & (step < total_steps), ramp, lr)
+    return jnp.where(step < total_steps, growth_lr, end_lr)
 
 
 def _check(
-    end_lr: float,
-    start_lr: float,
-    total_steps: int,
+    end_lr: Any,
+    start_lr: Any,
+    total_steps: Any,
     growth: str,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""

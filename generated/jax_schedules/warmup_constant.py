@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -91,9 +92,9 @@ def _rate(
 
 
 def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    start_lr: float,
+    peak_lr: Any,
+    warmup_steps: Any,
+    start_lr: Any,
     shape: str,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -87,10 +88,10 @@ def _rate(
 
 
 def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    decay_steps: int,
-    decay_rate: float,
+    peak_lr: Any,
+    warmup_steps: Any,
+    decay_steps: Any,
+    decay_rate: Any,
     staircase: bool,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""

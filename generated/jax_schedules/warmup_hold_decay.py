@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -91,12 +92,12 @@ def _rate(
 
 
 def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    decay_start: int,
-    total_steps: int,
-    decay_rate: float,
-    start_lr: float,
+    peak_lr: Any,
+    warmup_steps: Any,
+    decay_start: Any,
+    total_steps: Any,
+    decay_rate: Any,
+    start_lr: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= peak_lr < math.inf:

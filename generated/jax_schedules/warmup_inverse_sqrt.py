@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -69,8 +70,8 @@ def _rate(
 
 
 def _check(
-    peak_lr: float,
-    warmup_steps: int,
+    peak_lr: Any,
+    warmup_steps: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= peak_lr < math.inf:

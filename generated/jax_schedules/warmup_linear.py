@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -82,10 +83,10 @@ def _rate(
 
 
 def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    total_steps: int,
-    end_lr: float,
+    peak_lr: Any,
+    warmup_steps: Any,
+    total_steps: Any,
+    end_lr: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= peak_lr < math.inf:

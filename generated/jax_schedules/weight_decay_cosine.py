@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -73,9 +74,9 @@ def _rate(
 
 
 def _check(
-    end_decay: float,
-    total_steps: int,
-    start_decay: float,
+    end_decay: Any,
+    total_steps: Any,
+    start_decay: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not 0 <= end_decay < math.inf:

@@ -10,14 +10,15 @@ from keras.ops import cast
 
 if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy keeps it
     import jax
-    import jax.numpy as ops
+    import jax.numpy
+
+    ops: Any = jax.numpy
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
 else:
-    from keras import ops
-
+    ops = keras.ops
     binary64 = contextlib.nullcontext
 
 
@@ -25,9 +26,8 @@ else:
 class RangeTest(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
 
-    - while ``growth == 'linear' and step < total_steps``: ``start_lr + (end_lr - start_lr) *
+    - while ``step < total_steps and growth == 'linear'``: ``start_lr + (end_lr - start_lr) *
       progress``
-    - while ``growth == 'linear'``: ``end_lr``
     - while ``step < total_steps``: ``start_lr * (end_lr / start_lr) ** progress``
     - afterwards: ``end_lr``
 
@@ -94,12 +94,12 @@ def _rate(
     """Rate at each ``step``, in binary64."""
     progress = cast(step, "float64") / max(total_steps, 1)
 
-    ramp = start_lr + (end_lr - start_lr) * progress
-    warmup = start_lr * (end_lr / start_lr) ** progress
+    if growth == "linear":
+        growth_lr = start_lr + (end_lr - start_lr) * progress
+    else:
+        growth_lr = start_lr * (end_lr / start_lr) ** progress
 
-    lr = ops.where(step < total_steps, warmup, end_lr)
-    lr = ops.where(growth == "linear", end_lr, lr)
-    return ops.where(ops.logical_and(growth == "linear", step < total_steps), ramp, lr)
+    return ops.where(step < total_steps, growth_lr, end_lr)
 
 
 def _check(

@@ -10,14 +10,15 @@ from keras.ops import cast
 
 if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy keeps it
     import jax
-    import jax.numpy as ops
+    import jax.numpy
+
+    ops: Any = jax.numpy
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
 else:
-    from keras import ops
-
+    ops = keras.ops
     binary64 = contextlib.nullcontext
 
 

@@ -17,9 +17,8 @@ def range_test(
 ) -> NDArray[np.float64]:
     """Rate at each ``step``, counted from 0; an array of the shape of ``step``.
 
-    - while ``growth == 'linear' and step < total_steps``: ``start_lr + (end_lr - start_lr) *
+    - while ``step < total_steps and growth == 'linear'``: ``start_lr + (end_lr - start_lr) *
       progress``
-    - while ``growth == 'linear'``: ``end_lr``
     - while ``step < total_steps``: ``start_lr * (end_lr / start_lr) ** progress``
     - afterwards: ``end_lr``
 
@@ -45,14 +44,12 @@ def range_test(
         raise ValueError(f"step must be an integer >= 0, got {np.min(step)}")
     progress = step / max(total_steps, 1)
 
-    ramp = start_lr + (end_lr - start_lr) * progress
-    warmup = start_lr * (end_lr / start_lr) ** progress
+    if growth == "linear":
+        growth_lr = start_lr + (end_lr - start_lr) * progress
+    else:
+        growth_lr = start_lr * (end_lr / start_lr) ** progress
 
-    return np.select(
-        [(growth == "linear") & (step < total_steps), growth == "linear", step < total_steps],
-        [ramp, end_lr, warmup],
-        end_lr,
-    )
+    return np.select([step < total_steps], [growth_lr], end_lr)
 
 
 def _check(

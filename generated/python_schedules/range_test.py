@@ -14,9 +14,8 @@ def range_test(
 ) -> float:
     """Rate for update number ``step``, counted from 0.
 
-    - while ``growth == 'linear' and step < total_steps``: ``start_lr + (end_lr - start_lr) *
+    - while ``step < total_steps and growth == 'linear'``: ``start_lr + (end_lr - start_lr) *
       progress``
-    - while ``growth == 'linear'``: ``end_lr``
     - while ``step < total_steps``: ``start_lr * (end_lr / start_lr) ** progress``
     - afterwards: ``end_lr``
 
@@ -39,13 +38,10 @@ def range_test(
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     _check(end_lr, start_lr, total_steps, growth)
-    if growth == "linear" and step < total_steps:
-        progress = step / total_steps
-        return start_lr + (end_lr - start_lr) * progress
-    if growth == "linear":
-        return end_lr
     if step < total_steps:
         progress = step / total_steps
+        if growth == "linear":
+            return start_lr + (end_lr - start_lr) * progress
         return start_lr * (end_lr / start_lr) ** progress
     return end_lr
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-SPEC = "sha256:31cf471d2c05735424f74ce00469b301bb2e2366e259e067065d67065b33db76"
+SPEC = "sha256:cd783aaec56c034975d4003d7029e482aa075793efb0bfa3186891445f4b7aa0"
 
 
 def range_test(
@@ -25,9 +25,8 @@ def range_test(
 ) -> Tensor:
     """Rate at each ``step``, on the device ``step`` lives on.
 
-    - while ``growth == 'linear' and step < total_steps``: ``start_lr + (end_lr - start_lr) *
+    - while ``step < total_steps and growth == 'linear'``: ``start_lr + (end_lr - start_lr) *
       progress``
-    - while ``growth == 'linear'``: ``end_lr``
     - while ``step < total_steps``: ``start_lr * (end_lr / start_lr) ** progress``
     - afterwards: ``end_lr``
 
@@ -52,12 +51,12 @@ def range_test(
     step = step.long()
     progress = step.double() / max(total_steps, 1)
 
-    ramp = start_lr + (end_lr - start_lr) * progress
-    warmup = start_lr * (end_lr / start_lr) ** progress
+    if growth == "linear":
+        growth_lr = start_lr + (end_lr - start_lr) * progress
+    else:
+        growth_lr = start_lr * (end_lr / start_lr) ** progress
 
-    lr = torch.where(step < total_steps, warmup, end_lr)
-    lr = torch.where(growth == "linear", end_lr, lr)
-    return torch.where((growth == "linear") & (step < total_steps), ramp, lr).to(dtype)
+    return torch.where(step < total_steps, growth_lr, end_lr).to(dtype)
 
 
 class RangeTestLR(LRScheduler):
@@ -306,13 +305,10 @@ def _rate(
     growth: str,
 ) -> float:
     """Rate at ``step``, in binary64."""
-    if growth == "linear" and step < total_steps:
-        progress = step / total_steps
-        return start_lr + (end_lr - start_lr) * progress
-    if growth == "linear":
-        return end_lr
     if step < total_steps:
         progress = step / total_steps
+        if growth == "linear":
+            return start_lr + (end_lr - start_lr) * progress
         return start_lr * (end_lr / start_lr) ** progress
     return end_lr
 

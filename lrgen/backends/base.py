@@ -73,6 +73,7 @@ def view_of(
     schedulers: Sequence[object] = (),
     more_code: Sequence[str] = (),
     first: str | None = None,
+    check_types: Mapping[str, str] | None = None,
 ) -> View:
     """A view, with what all frameworks have in common filled in.
 
@@ -87,6 +88,7 @@ def view_of(
         call_check: The call of ``_check``, when it is not unconditional.
         schedulers: See :class:`View`.
         more_code: Further lines that may need imports.
+        check_types: Of parameters of ``_check``, when they are not Python's own.
         first: The parameter that ``_check`` and ``_rate`` take first.
     """
     parameters = sorted(schedule.parameters, key=lambda p: p.name != (first or p.name))
@@ -104,7 +106,9 @@ def view_of(
         signature=tuple(f"{p.name}: {types[p.type]} = {p.spelling}," for p in schedule.parameters),
         names=names,
         call_check=call if call_check is None else tuple(call_check),
-        check_fields=tuple(f"{p.name}: {PYTHON_TYPES[p.type]}," for p in parameters),
+        check_fields=tuple(
+            f"{p.name}: {(check_types or PYTHON_TYPES)[p.type]}," for p in parameters
+        ),
         check=check,
         rate_fields=tuple(f"{p.name}: {rate_types[p.type]}," for p in parameters),
         casts=tuple(f"{casts[p.type].format(p.name)}," for p in parameters),

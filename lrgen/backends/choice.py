@@ -26,17 +26,26 @@ def where_chain(
         elif final != "return {0}" and not last.isidentifier():
             return [f"lr = {last}", final.format("lr")]
         return [final.format(last)]
-    if spelled.style.fills and all(spelled.is_host(v) for _, _, v in chosen[-2:]):
+    before, _, other = chosen[-2]
+    scalars = spelled.style.fills and spelled.is_host(other)
+    decided = before is not None and spelled.is_host(before)
+    if spelled.is_host(value) and (scalars or decided):
         last = spelled.real(value)
     lines: list[str] = []
     result = last
     # A cast at the end of a choice is set apart where the line would be too long with it.
     plain = "return {0}"
-    for index, (condition, text, _) in enumerate(reversed(chosen[:-1])):
+    for index, (condition, text, own) in enumerate(reversed(chosen[:-1])):
         assert condition is not None
-        choice = where.format(spelled.text(condition), text, result)
+        decided = spelled.is_host(condition)
+        if decided:  # by Python
+            one = spelled.real(own) if spelled.is_host(own) else text
+            choice = f"{one} if {spelled.text(condition)} else {result}"
+        else:
+            choice = where.format(spelled.text(condition), text, result)
         if index == len(chosen) - 2:
-            if final == plain or len(final.format(choice)) <= COLUMNS - 4:
+            short = final == plain or len(final.format(choice)) <= COLUMNS - 4
+            if short and not decided:
                 lines.append(final.format(choice))
             else:
                 lines += [f"lr = {choice}", final.format("lr")]

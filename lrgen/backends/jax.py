@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..expr import STEP, Kind, names_in
 from ..ops import Precedence
@@ -73,7 +74,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         lines.append(f"return jnp.full(step.shape, {chosen[0][1]})")
     else:
         lines += where_chain(chosen, spelled, "jnp.where({0}, {1}, {2})", "return {0}")
-    return view_of(
+    view = view_of(
         schedule,
         framework="JAX",
         docstring=(
@@ -99,10 +100,14 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         rate_types=_ARRAYS,
         casts=_CASTS,
         call_check=_guard(schedule),
+        check_types=_UNTYPED,
     )
+    numbers = any(p.kind in (Kind.INT, Kind.REAL) for p in schedule.parameters)
+    return replace(view, prelude=("from typing import Any",) if numbers else ())
 
 
 _ARRAYS = {kind: "jax.Array" if name == "ArrayLike" else name for kind, name in TYPES.items()}
+_UNTYPED = {kind: "Any" if name == "ArrayLike" else name for kind, name in TYPES.items()}
 _CASTS = {
     "steps": "jnp.asarray({0}, jnp.int64)",
     "count": "jnp.asarray({0}, jnp.int64)",

@@ -25,6 +25,7 @@ from .base import (
     spelt,
     view_of,
 )
+from .choice import where_chain
 
 _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
 
@@ -97,6 +98,8 @@ def _choice(chosen: list, spelled: Spelled) -> list[str]:  # type: ignore[type-a
         real = spelled.text(value) == text
         cast = f"{text}.astype(np.float64)" if value.kind.name == "INT" else text
         return [f"return np.asarray({cast})" if real else f"return np.asarray({text})"]
+    if any(c is not None and spelled.is_host(c) for c, _, _ in chosen):
+        return where_chain(chosen, spelled, "np.where({0}, {1}, {2})", "return np.asarray({0})")[1:]
     conditions = ", ".join(spelled.text(c) for c, _, _ in chosen if c is not None)
     values = ", ".join(text for c, text, _ in chosen if c is not None)
     default = chosen[-1][1]

@@ -1,0 +1,51 @@
+# `make` builds the catalogue, `make test` tests it with every framework. Both run in .venv, which
+# they make and fill when pyproject.toml or constraints.txt have changed.
+
+PYTHON ?= python3
+# Where torch comes from when it is not the package index; on Linux that one has CUDA builds only.
+# make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# A module's name in generated/ is <package>.<schedule>, as for someone who imports it from there.
+MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
+
+.PHONY: all test test-slow bench lint check clean
+
+all: .venv/lrgen
+	$(BIN)/lrgen build
+
+.venv/lrgen: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lrgen needs Python 3.11")'
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable .
+	touch $@
+
+# torch first and alone, so that TORCH_INDEX is asked for nothing else.
+.venv/frameworks: .venv/lrgen
+	$(INSTALL) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	$(INSTALL) --editable '.[test]'
+	touch $@
+
+test: .venv/frameworks
+	$(BIN)/python -m pytest
+
+test-slow: .venv/frameworks
+	$(BIN)/python -m pytest -m slow
+
+bench: .venv/frameworks
+	$(BIN)/python benchmarks/run.py
+
+lint: .venv/frameworks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check lrgen tests benchmarks
+	$(BIN)/mypy --strict lrgen
+	$(MYPY_GENERATED) generated
+
+check: .venv/lrgen
+	$(BIN)/lrgen check
+
+clean:
+	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

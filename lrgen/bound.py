@@ -1,0 +1,269 @@
+"""Schedules in Python: load one, bind its parameters, ask for values."""
+
+from __future__ import annotations
+
+import numbers
+import operator
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .backends import BACKENDS
+from .catalogue import find
+from .errors import SpecError, did_you_mean, quoted
+from .evaluate import Arithmetic
+from .expr import Expr, Kind, names_in
+from .pipeline import library
+from .prove import prove
+from .recheck import compiled, recheck
+from .render import render
+from .resolve import Library
+from .rewrite import facts_of, piece_facts, rewrite
+from .sampling import allowed
+from .schedule import Parameter, Schedule, Value
+from .vectors import exact_value, sample
+
+MOST_STEP = 2**63 - 1
+_CALLED = re.compile(r"\b([A-Za-z]\w*)\s*\(")
+
+
+def load(spec: str | os.PathLike[str]) -> Loaded:
+    """The schedule called ``spec``, or the one in the file ``spec``.
+
+    A spec in a file may call the catalogue, and specs that lie beside it.
+
+    Args:
+        spec: A name of the catalogue, such as ``"cosine_warmup"``, or a path.
+
+    Raises:
+        SpecError: When there is none, or it does not hold what it claims.
+    """
+    specs, name = open_spec(os.fspath(spec))
+    return Loaded(specs.schedule(name))
+
+
+def open_spec(spec: str) -> tuple[Library, str]:
+    """The specs that ``spec`` may call, and its own name.
+
+    Raises:
+        SpecError: When it is no single spec, or cannot be read.
+    """
+    paths = find([spec])
+    if Path(spec).is_dir():
+        raise SpecError("a folder, but one schedule is wanted", "Name a file.", file=spec)
+    specs, names = library(with_called(paths[0]))
+    return specs, names[0]
+
+
+def with_called(path: Path) -> list[Path]:
+    """``path``, then the files beside it that it calls, and those that these call."""
+    found = [path]
+    for one in found:
+        try:
+            called = _CALLED.findall(one.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            continue  # the reader says what is wrong, with its place
+        for name in sorted(set(called)):
+            beside = path.with_name(f"{name}.toml")
+            if beside not in found and beside.is_file():
+                found.append(beside)
+    return found
+
+
+class Loaded:
+    """A schedule whose parameters are still open."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        """Prove ``schedule`` and hold its rewritten form against exact values."""
+        try:
+            self._schedule = prove(schedule)
+            self._rewritten = rewrite(self._schedule)
+            recheck(self._schedule, self._rewritten, sample(self._schedule))
+        except SpecError as error:
+            raise error.at(file=schedule.file) from None
+
+    def __repr__(self) -> str:
+        return f"<lrgen schedule {self.name}({', '.join(self.parameters)})>"
+
+    @property
+    def name(self) -> str:
+        """The name that emitted code has."""
+        return self._schedule.name
+
+    @property
+    def title(self) -> str:
+        """What it is, in a line."""
+        return self._schedule.title
+
+    @property
+    def cites(self) -> tuple[str, ...]:
+        """Where the formula comes from."""
+        return self._schedule.cites
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What holds, and whether it was proved or sampled."""
+        return self._schedule.findings
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Every parameter by its name, in the author's order."""
+        return MappingProxyType({p.name: p for p in self._schedule.parameters})
+
+    @property
+    def formula(self) -> Any:
+        """The whole curve as a sympy expression in ``step`` and the parameters."""
+        from .exact import formula
+
+        return formula(self._schedule)
+
+    def latex(self) -> str:
+        """The whole curve in LaTeX."""
+        from .exact import latex
+
+        return latex(self._schedule)
+
+    def bind(self, **values: object) -> Bound:
+        """The schedule at ``values``; parameters left out take their defaults.
+
+        Raises:
+            ValueError: For an unknown parameter, or a value that breaks a rule; it names the
+                parameter, the rule and the value.
+        """
+        return Bound(self._schedule, self._rewritten, bound_values(self._schedule, values))
+
+
+def bound_values(schedule: Schedule, given: Mapping[str, object]) -> dict[str, Value]:
+    """A value for every parameter of ``schedule``: what is ``given``, else its default.
+
+    Raises:
+        ValueError: For an unknown parameter, or a value that breaks a rule.
+    """
+    values = schedule.defaults
+    for name, value in given.items():
+        if name not in values:
+            hint = did_you_mean(name, values) or f"Known here: {', '.join(values)}."
+            raise ValueError(f"{schedule.name} has no parameter {quoted(name)}. {hint}")
+        parameter = schedule.parameter(name)
+        plain = _plain(parameter, value)
+        if plain is None or not parameter.accepts(plain):
+            raise ValueError(f"{name} {parameter.rule()}, got {value!r}")
+        values[name] = plain
+    broken = allowed(schedule, values, Arithmetic())
+    if broken is not None:
+        condition = next(r.condition for r in schedule.requirements if r.text == broken)
+        raise ValueError(f"{broken} does not hold: {_shown_values(condition, values)}")
+    return values
+
+
+def _shown_values(condition: Expr, values: Mapping[str, Value]) -> str:
+    used = names_in(condition)
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items() if name in used)
+
+
+def _plain(parameter: Parameter, value: Any) -> Value | None:
+    """``value`` as the Python type that the parameter has; None where it has another."""
+    if parameter.kind is Kind.BOOL:
+        return bool(value) if isinstance(value, bool | np.bool_) else None
+    if parameter.kind is Kind.WORD:
+        return str(value) if isinstance(value, str) else None
+    # bool is an int to Python, but True updates are nobody's intention.
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        return None
+    if parameter.kind is Kind.INT:
+        return operator.index(value) if isinstance(value, numbers.Integral) else None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+class Bound:
+    """A schedule at given parameters: called with a step, it gives that update's rate."""
+
+    def __init__(self, schedule: Schedule, rewritten: Schedule, values: dict[str, Value]) -> None:
+        self._schedule = schedule
+        self._rewritten = rewritten
+        self.values: Mapping[str, Value] = MappingProxyType(values)
+        """Every parameter's value."""
+        self._rate: Callable[[int, Mapping[str, Value]], float] = compiled(rewritten)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
+        return f"<lrgen schedule {self._schedule.name}({values})>"
+
+    def __call__(self, step: int) -> float:
+        """The rate of update number ``step``, counted from 0, in binary64.
+
+        Raises:
+            ValueError: When ``step`` is no integer from 0 to 2**63 - 1.
+        """
+        return float(self._rate(_checked(step), self.values))
+
+    def curve(self, steps: Iterable[int] | ArrayLike) -> NDArray[np.float64]:
+        """The rate at each of ``steps``, computed by the emitted NumPy module.
+
+        Args:
+            steps: Integers >= 0: a range, an array of any shape, or any iterable.
+
+        Raises:
+            ValueError: When one of them is negative or no integer.
+        """
+        array = _step_array(steps)
+        return np.asarray(self._numpy(array, **self.values), np.float64)
+
+    def exact(self, step: int, digits: int = 50) -> Any:
+        """The value of the author's own formula at ``step``, as an mpmath number.
+
+        The parameters enter as the binary64 numbers that they are.
+
+        Args:
+            step: An integer from 0 to 2**63 - 1.
+            digits: How many decimal digits are right, from 1 to 10,000.
+
+        Raises:
+            ValueError: For a ``step`` or ``digits`` out of its range.
+        """
+        if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 10_000:
+            raise ValueError(f"digits must be an integer from 1 to 10,000, got {digits!r}")
+        return exact_value(self._schedule, self.values, _checked(step), digits)
+
+    @cached_property
+    def _numpy(self) -> Callable[..., NDArray[np.float64]]:
+        rewritten = self._rewritten
+        facts, always = piece_facts(rewritten), facts_of(rewritten)
+        emitted = render(rewritten, BACKENDS["numpy"], facts, always)
+        scope: dict[str, Any] = {"__name__": emitted.path}
+        exec(compile(emitted.text, f"<{emitted.path}>", "exec"), scope)
+        function: Callable[..., NDArray[np.float64]] = scope[rewritten.name]
+        return function
+
+
+def _checked(step: object) -> int:
+    whole = isinstance(step, numbers.Integral) and not isinstance(step, bool)
+    if not whole or not 0 <= operator.index(step) <= MOST_STEP:  # type: ignore[arg-type]
+        raise ValueError(f"step must be an integer from 0 to 2**63 - 1, got {step!r}")
+    return operator.index(step)  # type: ignore[arg-type]
+
+
+def _step_array(steps: Any) -> NDArray[np.int64]:
+    if isinstance(steps, range):
+        # As an array at once: going through ten million Python integers takes a second.
+        array = np.arange(steps.start, steps.stop, steps.step, dtype=np.int64)
+    else:
+        plain = steps if hasattr(steps, "__array__") or np.isscalar(steps) else list(steps)
+        array = np.asarray(plain)
+    if array.size == 0:
+        return array.astype(np.int64)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"steps must be integers >= 0, got {array.dtype} {array.flat[0]!r}")
+    if array.min() < 0 or array.max() > MOST_STEP:
+        raise ValueError(f"step must be an integer >= 0, got {array.min()}")
+    return array.astype(np.int64)
