@@ -31,7 +31,9 @@ from .schedule import Parameter, Schedule, Value
 from .vectors import exact_value, sample
 
 MOST_STEP = 2**63 - 1
-_CALLED = re.compile(r"\b([A-Za-z]\w*)\s*\(")
+MOST_SHOWN = 60
+MOST_BYTES = 64 * 1024
+_CALLED = re.compile(rb"\b([A-Za-z]\w{0,63})\s*\(")
 
 
 def load(spec: str | os.PathLike[str]) -> Loaded:
@@ -67,11 +69,14 @@ def with_called(path: Path) -> list[Path]:
     found = [path]
     for one in found:
         try:
-            called = _CALLED.findall(one.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError):
+            if not one.is_file():
+                continue
+            with one.open("rb") as file:
+                called = _CALLED.findall(file.read(MOST_BYTES))
+        except OSError:
             continue  # the reader says what is wrong, with its place
         for name in sorted(set(called)):
-            beside = path.with_name(f"{name}.toml")
+            beside = path.with_name(f"{name.decode()}.toml")
             if beside not in found and beside.is_file():
                 found.append(beside)
     return found
@@ -154,7 +159,7 @@ def bound_values(schedule: Schedule, given: Mapping[str, object]) -> dict[str, V
         parameter = schedule.parameter(name)
         plain = _plain(parameter, value)
         if plain is None or not parameter.accepts(plain):
-            raise ValueError(f"{name} {parameter.rule()}, got {value!r}")
+            raise ValueError(f"{name} {parameter.rule()}, got {_shown(value)}")
         values[name] = plain
     broken = allowed(schedule, values, Arithmetic())
     if broken is not None:
@@ -232,7 +237,7 @@ class Bound:
             ValueError: For a ``step`` or ``digits`` out of its range.
         """
         if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 10_000:
-            raise ValueError(f"digits must be an integer from 1 to 10,000, got {digits!r}")
+            raise ValueError(f"digits must be an integer from 1 to 10,000, got {_shown(digits)}")
         return exact_value(self._schedule, self.values, _checked(step), digits)
 
     @cached_property
@@ -246,10 +251,19 @@ class Bound:
         return function
 
 
+def _shown(value: object) -> str:
+    """``value`` for a message, cut to a length that people read."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to spell integers of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
 def _checked(step: object) -> int:
     whole = isinstance(step, numbers.Integral) and not isinstance(step, bool)
     if not whole or not 0 <= operator.index(step) <= MOST_STEP:  # type: ignore[arg-type]
-        raise ValueError(f"step must be an integer from 0 to 2**63 - 1, got {step!r}")
+        raise ValueError(f"step must be an integer from 0 to 2**63 - 1, got {_shown(step)}")
     return operator.index(step)  # type: ignore[arg-type]
 
 

@@ -24,50 +24,15 @@ MOST_PARAMETERS = 32
 MOST_PIECES = 32
 MOST_EXAMPLES = 16
 
-RESERVED = (
-    set(keyword.kwlist)
-    | {name for name in dir(builtins)}
-    | set(OPERATORS)
-    | set(
-        # names that emitted modules use themselves
-        [
-            "step",
-            "t",
-            "lr",
-            "self",
-            "dtype",
-            "name",
-            "schedule",
-            "optimizer",
-            "group",
-            "groups",
-            "state",
-            "last_epoch",
-            "on_change",
-            "np",
-            "numpy",
-            "torch",
-            "jax",
-            "jnp",
-            "keras",
-            "ops",
-            "math",
-            "binary64",
-            "contextlib",
-            "warnings",
-            "Tensor",
-            "LRScheduler",
-            "Optimizer",
-            "Sequence",
-            "Callable",
-            "Literal",
-            "Any",
-            "ArrayLike",
-            "NDArray",
-            "SPEC",
-        ]
-    )
+# What emitted modules call by these names themselves.
+_EMITTED = set.union(
+    {"step", "t", "lr", "self", "dtype", "name", "schedule", "optimizer", "group", "groups"},
+    {"state", "last_epoch", "on_change", "epoch", "rate", "cast", "binary64"},
+    {"np", "numpy", "torch", "jax", "jnp", "keras", "ops", "math", "copy", "contextlib"},
+    {"Tensor", "LRScheduler", "Optimizer", "Sequence", "Callable", "Literal", "Any", "SPEC"},
+    {"ArrayLike", "DTypeLike", "NDArray", "warnings"},
 )
+RESERVED = {*keyword.kwlist, *dir(builtins), *OPERATORS, *_EMITTED}
 _TAKEN: dict[str, set[str]] = {"the piece": RESERVED - {"floor", "ceil"}, "the example": set()}
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
@@ -151,7 +116,7 @@ class Document(_Shape):
 
 
 class Source(BaseModel):
-    """A document with where it came from: ``file`` as shown in messages, ``digest`` of its bytes."""
+    """A document and where it came from: ``file`` for messages, ``digest`` of its bytes."""
 
     model_config = ConfigDict(frozen=True)
     file: str

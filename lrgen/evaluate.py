@@ -148,7 +148,7 @@ class _Evaluation:
             raise NotFinite(node, f"'{node.op}' has no value") from None
         if isinstance(result, bool | int | str):
             return result
-        if isinstance(result, complex) or isinstance(result, self.arithmetic.context.mpc):
+        if isinstance(result, complex | self.arithmetic.context.mpc):
             raise NotFinite(node, f"'{node.op}' has no real value")
         infinite_operand = any(not isinstance(o, str) and abs(o) == math.inf for o in operands)
         if self.arithmetic.context.isnan(result) or (

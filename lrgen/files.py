@@ -1,4 +1,4 @@
-"""The output folder: compare with what should be there, write all of it or nothing, remove strays."""
+"""The output folder: compared with what should be there, and written whole or not at all."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import SpecError, did_you_mean, quoted
-from .expr import Expr, Invoke, Kind, Name, Number, Word
+from .expr import Apply, Expr, Invoke, Kind, Name, Number, Word, walk
 from .ops import OPERATORS, Form, OperandError, apply
 
 MOST_CHARACTERS = 2_000
@@ -177,10 +177,8 @@ class _Reader:
             raise self.error(
                 node, f"the exponent is larger than {MOST_EXPONENT:,}", "Use exp or a smaller one."
             )
-        if op == "**" and not any(isinstance(part, Name) for part in (left, right)):
-            # A tower such as 9 ** 9 ** 9 has no name in it and no meaning as a schedule.
-            if isinstance(left, Number) and not isinstance(right, Number) and _is_literal(right):
-                raise self.error(node, "a tower of powers of numbers", "Write its value.")
+        if op == "**" and _is_literal(left) and _is_tower(right):
+            raise self.error(node, "a tower of powers of numbers", "Write its value.")
         return self.apply(node, op, left, right)
 
     def comparison(self, node: ast.Compare, depth: int) -> Expr:
@@ -282,6 +280,11 @@ class _Reader:
 
     def error(self, node: ast.expr, fact: str, hint: str) -> SpecError:
         return SpecError(fact, hint, column=node.col_offset + 1)
+
+
+def _is_tower(expr: Expr) -> bool:
+    """Whether ``expr`` is itself a power, of numbers only: 9 ** 9 ** 9 names nothing."""
+    return _is_literal(expr) and any(isinstance(n, Apply) and n.op == "**" for n in walk(expr))
 
 
 def _is_literal(expr: Expr) -> bool:

@@ -160,14 +160,14 @@ def build(
     if whole and lock.get("inputs") == inputs and files.is_as_locked(out, lock):
         extra = files.strays(out, lock, packages(backends))
         if not extra:
-            return Report((), 0, 0, len(lock) - 1)
+            return Report((), 0, 0, len(lock))
     texts, built = wanted(paths, backends, progress)
     remove: list[str] = []
     if whole:
         remove = removable(out, files.strays(out, texts, packages(backends)), lock)
         texts[files.LOCK] = files.lock_text(inputs, texts)
     written, removed = files.write(out, texts, remove)
-    return Report(built, written, removed, len(texts) - whole)
+    return Report(built, written, removed, len(texts))
 
 
 def check(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any
 
 from .errors import SpecError
@@ -135,7 +136,8 @@ class _Prover:
         except NotFinite as error:
             fact = error.fact
             column = error.node.column or None
-        used = {n for e in (*self.values, *filter(None, self.conditions)) for n in names_in(e)}
+        exprs = [*self.values, *(c for c in self.conditions if c is not None)]
+        used = {name for expr in exprs for name in names_in(expr)}
         shown = ", ".join(f"{k} = {v!r}" for k, v in values.items() if k in used)
         raise SpecError(
             f"{fact} at step = {at['step']}" + (f" with {shown}" if shown else ""),
@@ -153,6 +155,15 @@ class _Prover:
 
     def value(self, expr: Expr, at: Mapping[str, Any]) -> Any:
         return self.exact.value(expr, at)
+
+    def truth(self, condition: Expr, at: Mapping[str, Any]) -> bool:
+        return bool(self.value(condition, at))
+
+    def has_value(self, expr: Expr, at: Mapping[str, Any]) -> bool:
+        return self.value(expr, at) is not None
+
+    def at_least_zero(self, gap: Expr, at: Mapping[str, Any]) -> bool:
+        return bool(self.value(gap, at) >= -1e-30)
 
     def key(self, index: int) -> str:
         if len(self.schedule.pieces) == 1:
@@ -177,7 +188,7 @@ class _Prover:
                         f"'{obligation.schedule}' requires `{obligation.text}`, which fails",
                         "Add to `require` what makes it hold.",
                         column or None,
-                        lambda at, c=condition: bool(self.value(c, at)),
+                        partial(self.truth, condition),
                     )
                 )
         return result
@@ -195,7 +206,7 @@ class _Prover:
                         "not finite",
                         "Add a requirement that excludes it, or another piece.",
                         None,
-                        lambda at, v=value: self.value(v, at) is not None,
+                        partial(self.has_value, value),
                     )
                 )
         for index, condition in enumerate(self.conditions):
@@ -207,7 +218,7 @@ class _Prover:
                         "the condition has no value",
                         "Add a requirement that excludes it.",
                         None,
-                        lambda at, c=condition: self.value(c, at) is not None,
+                        partial(self.has_value, condition),
                     )
                 )
         return result
@@ -230,7 +241,7 @@ class _Prover:
                         f"the value is {word} its bound",
                         "Correct the claim or the formula.",
                         None,
-                        lambda at, g=gap: bool(self.value(g, at) >= -1e-30),
+                        partial(self.at_least_zero, gap),
                     )
                 )
         return result
@@ -287,7 +298,7 @@ class _Prover:
             ):
                 return True
             near = [self.curve(a) for a in around]
-            moves = [abs(b - a) for a, b in zip(near, near[1:])]
+            moves = [abs(b - a) for a, b in pairwise(near)]
             usual = max(moves[0], moves[1], moves[3], moves[4])
             scale = max(abs(v) for v in near)
             return bool(usual > 1e-3 * scale or moves[2] <= 8 * usual + 1e-9 * scale)

@@ -346,9 +346,9 @@ class Facts:
             high = (Fraction(1), strictly and moved)
         if (base.at_least(1) and rising) or (base.at_most(1) and falling and low[1]):
             low = (Fraction(1), False)
-        if high is None and base.high and exponent.high and rising and exponent.high[0] <= 64:
-            if base.high[0] <= 2**64:
-                high = (max(Fraction(1), base.high[0]) ** exponent.high[0].__ceil__(), False)
+        small = base.high and exponent.high and base.high[0] <= 2**64 and exponent.high[0] <= 64
+        if high is None and rising and small and base.high and exponent.high:
+            high = (max(Fraction(1), base.high[0]) ** exponent.high[0].__ceil__(), False)
         return Range(low, high)
 
     def _wave(self, op: str, a: Expr) -> Range:
@@ -596,12 +596,11 @@ def _facts_of(
 
 def _meet(a: Range, b: Range) -> Range:
     """Both hold."""
-    low, high = a.low, a.high
+    low = a.low
     if b.low is not None and (low is None or b.low > low):
         low = b.low
-    if b.high is not None:
-        if high is None or (b.high[0], not b.high[1]) < (high[0], not high[1]):
-            high = b.high
+    tops = [bound for bound in (a.high, b.high) if bound is not None]
+    high = min(tops, key=lambda bound: (bound[0], not bound[1])) if tops else None
     return Range(low, high)
 
 
@@ -694,8 +693,8 @@ def _eliminate(rows: list[_Row], keep: Expr | None) -> Range | _Impossible:
         rest: dict[tuple[tuple[Expr, Fraction], ...], bool] = {}
         for parts, strict in table.items():
             known = dict(parts)
-            factor = known.get(unknown)
-            if factor is None:
+            factor = known.get(unknown, Fraction(0))
+            if factor == 0:
                 rest[parts] = strict
             else:
                 (above if factor > 0 else below).append((known, strict))

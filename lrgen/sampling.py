@@ -1,4 +1,4 @@
-"""Parameters and steps at which formulas are tried: many small and awkward ones, all reproducible."""
+"""Parameters and steps at which formulas are tried: small and awkward ones, reproducible."""
 
 from __future__ import annotations
 

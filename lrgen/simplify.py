@@ -1,5 +1,5 @@
 """What a person crosses out after putting arguments into a formula: ``0.0 + x``, ``1 * x``,
-``step - w < total - w``, and branches that cannot be taken. The author's own text is not touched."""
+``step - w < total - w``, and branches that cannot be taken. An author's own text is left alone."""
 
 from __future__ import annotations
 

@@ -71,3 +71,16 @@ def _beginning(path: Path, most: int) -> bytes:
         raise SpecError(
             f"cannot be read: {error.strerror}", "Check the path.", file=shown(path)
         ) from None
+
+
+def told_apart(found: Iterable[files.Difference], out: Path) -> list[files.Difference]:
+    """Stale and edited files by their own words: edited is what differs from the last build."""
+    lock = files.read_lock(out)
+    result = []
+    for one in found:
+        state = one.state
+        if state == "stale or edited" and one.path in lock:
+            as_built = files.is_as_locked(out, {one.path: lock[one.path]})
+            state = "stale" if as_built else "edited"
+        result.append(files.Difference(one.path, state))
+    return result

@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -162,7 +163,7 @@ def _steps(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -
         flagged.setdefault(step, "past_end")
     source = random.Random(f"lrgen vectors {schedule.name}")
     edges = [0, *places] if places else [0, last]
-    for left, right in zip(edges, edges[1:]):
+    for left, right in pairwise(edges):
         for _ in range(4 if len(edges) < 5 else 2):
             if right - left > 1:
                 flagged.setdefault(source.randrange(left, right), "inside")
@@ -197,5 +198,5 @@ def _fraction(value: Any) -> Fraction:
     # What is far below the least float32 rounds like 2**-1200 does.
     if width + exponent < -1200:
         mantissa, exponent = 1, -1200
-    size = Fraction(int(mantissa)) * Fraction(2) ** exponent
+    size: Fraction = Fraction(int(mantissa)) * Fraction(2) ** exponent
     return -size if sign else size

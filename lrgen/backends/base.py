@@ -236,9 +236,9 @@ class Spelled:
             expr = replace(expr, args=(self._cast(base), exponent))
         if expr.op == "if" and expr.kind is Kind.REAL:
             condition, yes, no = expr.args
-            if self.style.fills and not self.is_host(condition):
-                if self.is_host(yes) and self.is_host(no):
-                    yes = Apply("fill", (yes,), Kind.REAL)
+            decided = self.is_host(condition)
+            if self.style.fills and not decided and self.is_host(yes) and self.is_host(no):
+                yes = Apply("fill", (yes,), Kind.REAL)
             return replace(expr, args=(condition, self._cast(yes), self._cast(no)))
         if expr.kind is Kind.REAL and expr.op not in ("real", "fill"):
             return replace(expr, args=tuple(self._cast(a) for a in expr.args))

@@ -119,7 +119,7 @@ _CASTS = {
 
 
 def _guard(schedule: Schedule) -> list[str]:
-    """The call of ``_check``, where all numbers are plain ones: arrays are the caller's to check."""
+    """The call of ``_check`` where all numbers are plain ones; arrays are not checked."""
     numbers = [p.name for p in schedule.parameters if p.kind in (Kind.INT, Kind.REAL)]
     call = wrapped(f"_check({', '.join(p.name for p in schedule.parameters)})", rest="    ")
     if not numbers:

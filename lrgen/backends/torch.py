@@ -149,7 +149,7 @@ def _scheduler(schedule: Schedule, base: str, rate: Sequence[str]) -> SchedulerV
     ]
     # Unpacking first makes the call a tenth of a microsecond faster than `*values`.
     unpacked = ", ".join(names) + ("," if not others else "")
-    unpack = (f"{unpacked} = values", f"rate = _rate(epoch, {', '.join(names)})")
+    unpack: tuple[str, ...] = (f"{unpacked} = values", f"rate = _rate(epoch, {', '.join(names)})")
     if any(len(line) > COLUMNS - 16 for line in unpack):
         unpack = ("rate = _rate(epoch, *values)",)
     return SchedulerView(
