@@ -35,7 +35,7 @@ test-slow: .venv/frameworks
 	$(BIN)/python -m pytest -m slow
 
 bench: .venv/frameworks
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py --json benchmarks/results.json
 
 lint: .venv/frameworks
 	$(BIN)/ruff check .

@@ -9,55 +9,14 @@ holds; one that is not found may hold all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from .expr import Apply, Expr, Kind, Name, Number, children, rebuild, walk
-from .linear import ONE, Parts, added, linear, scaled
+from .inequalities import IMPOSSIBLE, Row, connected, eliminate, inequality
+from .intervals import ANYTHING, Bound, Range, inverse, join, meet, times
+from .linear import ONE, added, linear, scaled
 from .ops import apply
 from .terms import Product, product
-
-MOST_ROWS = 400
-Bound = tuple[Fraction, bool]
-"""A finite bound and whether it is open (never reached)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Bounds of a value; None where none is known."""
-
-    low: Bound | None = None
-    high: Bound | None = None
-
-    def at_least(self, value: int, strictly: bool = False) -> bool:
-        """Whether every value is >= ``value`` (> when ``strictly``)."""
-        if self.low is None:
-            return False
-        bound, is_open = self.low
-        return bound > value or (bound == value and (is_open or not strictly))
-
-    def at_most(self, value: int, strictly: bool = False) -> bool:
-        """Whether every value is <= ``value`` (< when ``strictly``)."""
-        if self.high is None:
-            return False
-        bound, is_open = self.high
-        return bound < value or (bound == value and (is_open or not strictly))
-
-    @property
-    def finite(self) -> bool:
-        return self.low is not None and self.high is not None
-
-
-ANYTHING = Range()
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """``sum of parts >= 0``, or ``> 0`` when strict."""
-
-    parts: tuple[tuple[Expr, Fraction], ...]
-    strict: bool
 
 
 class Facts:
@@ -65,7 +24,7 @@ class Facts:
 
     def __init__(
         self,
-        rows: tuple[_Row, ...] = (),
+        rows: tuple[Row, ...] = (),
         equal: tuple[tuple[Expr, Expr], ...] = (),
         split: frozenset[Expr] = frozenset(),
     ) -> None:
@@ -76,7 +35,7 @@ class Facts:
 
     def at_least(self, expr: Expr, low: int) -> Facts:
         """Also ``expr >= low``."""
-        return Facts((*self._rows, _row(expr, Number(low), False)), self._equal, self._split)
+        return Facts((*self._rows, inequality(expr, Number(low), False)), self._equal, self._split)
 
     def given(self, condition: Expr, holds: bool = True) -> Facts:
         """Also ``condition``, or its opposite. What is not linear is left out, which is safe."""
@@ -126,7 +85,7 @@ class Facts:
         for row in self._rows:
             for part, _ in row.parts:
                 self._learn(part, rows, seen)
-        return _eliminate(rows, keep=None) is _IMPOSSIBLE
+        return eliminate(rows, keep=None) is IMPOSSIBLE
 
     def range(self, expr: Expr) -> Range:
         """The bounds of ``expr`` under these facts."""
@@ -157,12 +116,12 @@ class Facts:
                 self._learn(part, rows, seen)
         target = Name("", Kind.REAL)
         definition = added({target: Fraction(1)}, scaled(parts, Fraction(-1)))
-        rows.append(_Row(tuple(definition.items()), False))
-        rows.append(_Row(tuple(scaled(definition, Fraction(-1)).items()), False))
-        found = _eliminate(_connected(rows, target), keep=target)
-        return _meet(shape, found) if isinstance(found, Range) else shape
+        rows.append(Row(tuple(definition.items()), False))
+        rows.append(Row(tuple(scaled(definition, Fraction(-1)).items()), False))
+        found = eliminate(connected(rows, target), keep=target)
+        return meet(shape, found) if isinstance(found, Range) else shape
 
-    def _learn(self, part: Expr, rows: list[_Row], seen: set[Expr]) -> None:
+    def _learn(self, part: Expr, rows: list[Row], seen: set[Expr]) -> None:
         """Add what operators say of their own results."""
         if part == ONE or part in seen:
             return
@@ -173,30 +132,28 @@ class Facts:
         shape = self._shape(part)
         if shape.low is not None:
             rows.append(
-                _Row(tuple(added({part: Fraction(1)}, {ONE: -shape.low[0]}).items()), shape.low[1])
+                Row(tuple(added({part: Fraction(1)}, {ONE: -shape.low[0]}).items()), shape.low[1])
             )
         if shape.high is not None:
             rows.append(
-                _Row(
-                    tuple(added({part: Fraction(-1)}, {ONE: shape.high[0]}).items()), shape.high[1]
-                )
+                Row(tuple(added({part: Fraction(-1)}, {ONE: shape.high[0]}).items()), shape.high[1])
             )
         match part:
             case Apply(op="%", args=(_, b)) if self.range(b).at_least(1):
-                rows.append(_row(apply("-", b, part), Number(1), False))
+                rows.append(inequality(apply("-", b, part), Number(1), False))
             case Apply(op="//", args=(a, b)) if self.range(b).at_least(1):
                 if self.range(a).at_least(0):
-                    rows.append(_row(a, part, False))
+                    rows.append(inequality(a, part, False))
             case Apply(op="min", args=args):
-                rows.extend(_row(a, part, False) for a in args)
+                rows.extend(inequality(a, part, False) for a in args)
             case Apply(op="max", args=args):
-                rows.extend(_row(part, a, False) for a in args)
+                rows.extend(inequality(part, a, False) for a in args)
             case Apply(op="floor", args=(a,)):
-                rows.append(_row(a, part, False))
-                rows.append(_row(apply("+", part, Number(1)), a, True))
+                rows.append(inequality(a, part, False))
+                rows.append(inequality(apply("+", part, Number(1)), a, True))
             case Apply(op="ceil", args=(a,)):
-                rows.append(_row(part, a, False))
-                rows.append(_row(apply("+", a, Number(1)), part, True))
+                rows.append(inequality(part, a, False))
+                rows.append(inequality(apply("+", a, Number(1)), part, True))
         for row in rows[start:]:
             for inner, _ in row.parts:
                 self._learn(inner, rows, seen)
@@ -216,12 +173,12 @@ class Facts:
                     return when.range(yes)
                 if decided is False or when.contradictory():
                     return otherwise.range(no)
-                return _join(when.range(yes), otherwise.range(no))
+                return join(when.range(yes), otherwise.range(no))
             case Apply(op="*", args=(a, b)):
                 if a == b:
                     size = self._absolute(a)
-                    return _times(size, size)
-                return _times(self.range(a), self.range(b))
+                    return times(size, size)
+                return times(self.range(a), self.range(b))
             case Apply(op="/", args=(a, b)):
                 return self._quotient(a, b)
             case Apply(op="//", args=(a, b)):
@@ -290,7 +247,7 @@ class Facts:
         inner = self.range(a)
         if inner.at_least(0):
             return inner
-        flipped = _times(inner, Range((Fraction(-1), False), (Fraction(-1), False)))
+        flipped = times(inner, Range((Fraction(-1), False), (Fraction(-1), False)))
         if inner.at_most(0):
             return flipped
         high = max(inner.high, flipped.high) if inner.high and flipped.high else None
@@ -314,16 +271,16 @@ class Facts:
         if not below.at_least(0, True):
             return ANYTHING
         above = self.range(a)
-        result = _times(above, _inverse(below))
+        result = times(above, inverse(below))
         # a / b against 1 needs no numbers, only a against b.
         gap = self.range(apply("-", b, a))
         if gap.at_least(0):
-            result = _meet(result, Range(None, (Fraction(1), gap.at_least(0, True))))
+            result = meet(result, Range(None, (Fraction(1), gap.at_least(0, True))))
         if gap.at_most(0):
-            result = _meet(result, Range((Fraction(1), gap.at_most(0, True)), None))
+            result = meet(result, Range((Fraction(1), gap.at_most(0, True)), None))
         both = self.range(apply("+", b, a))
         if both.at_least(0):
-            result = _meet(result, Range((Fraction(-1), both.at_least(0, True)), None))
+            result = meet(result, Range((Fraction(-1), both.at_least(0, True)), None))
         return result
 
     def _power(self, a: Expr, b: Expr) -> Range:
@@ -559,17 +516,9 @@ def _agree(a: int | None, b: int | None) -> int | None:
     return None
 
 
-def _row(greater: Expr, less: Expr, strict: bool) -> _Row:
-    parts = added(linear(greater), scaled(linear(less), Fraction(-1)))
-    if strict and greater.kind is Kind.INT and less.kind is Kind.INT:
-        # Between integers a > b is a >= b + 1, which says more over the rationals.
-        return _Row(tuple(added(parts, {ONE: Fraction(-1)}).items()), False)
-    return _Row(tuple(parts.items()), strict)
-
-
 def _facts_of(
     condition: Expr, holds: bool
-) -> tuple[tuple[_Row, ...], tuple[tuple[Expr, Expr], ...]]:
+) -> tuple[tuple[Row, ...], tuple[tuple[Expr, Expr], ...]]:
     match condition:
         case Name(kind=Kind.BOOL):
             return (), ((condition, apply(str(holds))),)
@@ -584,163 +533,11 @@ def _facts_of(
                 less, greater, strict = greater, less, not strict
             if any(n == Apply("inf", (), Kind.REAL) for n in walk(apply("-", greater, less))):
                 return (), ()
-            return (_row(greater, less, strict),), ()
+            return (inequality(greater, less, strict),), ()
         case Apply(op="==" | "!=" as op, args=(a, b)) if (op == "==") == holds:
             if Kind.WORD in (a.kind, b.kind):
                 return (), (((a, b) if isinstance(a, Name) else (b, a)),)
             if Kind.BOOL in (a.kind, b.kind):
                 return (), ()
-            return (_row(a, b, False), _row(b, a, False)), ()
+            return (inequality(a, b, False), inequality(b, a, False)), ()
     return (), ()
-
-
-def _meet(a: Range, b: Range) -> Range:
-    """Both hold."""
-    low = a.low
-    if b.low is not None and (low is None or b.low > low):
-        low = b.low
-    tops = [bound for bound in (a.high, b.high) if bound is not None]
-    high = min(tops, key=lambda bound: (bound[0], not bound[1])) if tops else None
-    return Range(low, high)
-
-
-def _join(a: Range, b: Range) -> Range:
-    """Either holds."""
-    low = min(a.low, b.low) if a.low is not None and b.low is not None else None
-    high = None
-    if a.high is not None and b.high is not None:
-        high = max(a.high, b.high, key=lambda bound: (bound[0], not bound[1]))
-    return Range(low, high)
-
-
-def _inverse(positive: Range) -> Range:
-    assert positive.low is not None
-    low: Bound = (Fraction(0), True)
-    if positive.high is not None:
-        low = (1 / positive.high[0], positive.high[1])
-    high = (1 / positive.low[0], positive.low[1]) if positive.low[0] > 0 else None
-    return Range(low, high)
-
-
-def _times(a: Range, b: Range) -> Range:
-    """Products of bounds; a missing bound counts as infinite."""
-
-    def corner(x: Bound | None, xs: int, y: Bound | None, ys: int) -> tuple[float | Fraction, bool]:
-        zero = (x is not None and x[0] == 0) or (y is not None and y[0] == 0)
-        if zero:
-            closed = any(c is not None and c[0] == 0 and not c[1] for c in (x, y))
-            return Fraction(0), not closed
-        sign_x = xs if x is None else (1 if x[0] > 0 else -1)
-        sign_y = ys if y is None else (1 if y[0] > 0 else -1)
-        if x is None or y is None:
-            return float("inf") * sign_x * sign_y, True
-        return x[0] * y[0], x[1] or y[1]
-
-    corners = [
-        corner(x, xs, y, ys)
-        for x, xs in ((a.low, -1), (a.high, 1))
-        for y, ys in ((b.low, -1), (b.high, 1))
-    ]
-    low = min(corners, key=lambda c: (c[0], c[1]))
-    high = max(corners, key=lambda c: (c[0], not c[1]))
-    return Range(
-        None if isinstance(low[0], float) else (low[0], low[1]),
-        None if isinstance(high[0], float) else (high[0], high[1]),
-    )
-
-
-class _Impossible:
-    """The facts contradict each other."""
-
-
-_IMPOSSIBLE = _Impossible()
-
-
-def _connected(rows: Iterable[_Row], target: Expr) -> list[_Row]:
-    """The rows that share a part with the target, directly or through others."""
-    remaining = [(row, {p for p, _ in row.parts if p != ONE}) for row in rows]
-    reached: set[Expr] = {target}
-    result: list[_Row] = []
-    while True:
-        new = [(row, parts) for row, parts in remaining if parts & reached]
-        if not new:
-            return result
-        remaining = [(row, parts) for row, parts in remaining if not parts & reached]
-        for row, parts in new:
-            result.append(row)
-            reached |= parts
-
-
-def _eliminate(rows: list[_Row], keep: Expr | None) -> Range | _Impossible:
-    """Remove every part but ``keep``; what is left are its bounds."""
-    table: dict[tuple[tuple[Expr, Fraction], ...], bool] = {}
-    order: dict[Expr, int] = {}
-    for row in rows:
-        for part, _ in row.parts:
-            order.setdefault(part, len(order))
-        _insert(table, dict(row.parts), row.strict, order)
-    unknowns = {p for parts in table for p, _ in parts if p not in (ONE, keep)}
-    while unknowns:
-        signs: dict[Expr, list[int]] = {u: [0, 0] for u in unknowns}
-        for parts in table:
-            for part, factor in parts:
-                if part in signs:
-                    signs[part][factor > 0] += 1
-        unknown = min(unknowns, key=lambda u: (signs[u][0] * signs[u][1], order[u]))
-        unknowns.discard(unknown)
-        above: list[tuple[Parts, bool]] = []
-        below: list[tuple[Parts, bool]] = []
-        rest: dict[tuple[tuple[Expr, Fraction], ...], bool] = {}
-        for parts, strict in table.items():
-            known = dict(parts)
-            factor = known.get(unknown, Fraction(0))
-            if factor == 0:
-                rest[parts] = strict
-            else:
-                (above if factor > 0 else below).append((known, strict))
-        table = rest
-        if len(above) * len(below) + len(table) > MOST_ROWS:
-            continue  # forgetting facts is safe
-        for up, up_strict in above:
-            for down, down_strict in below:
-                both = added(scaled(up, -down[unknown]), scaled(down, up[unknown]))
-                _insert(table, both, up_strict or down_strict, order)
-    low: Bound | None = None
-    high: Bound | None = None
-    for parts, strict in table.items():
-        known = dict(parts)
-        constant = known.get(ONE, Fraction(0))
-        factor = known.get(keep, Fraction(0)) if keep is not None else Fraction(0)
-        if factor == 0:
-            if constant < 0 or (constant == 0 and strict):
-                return _IMPOSSIBLE
-        elif factor > 0:
-            bound = (-constant / factor, strict)
-            low = bound if low is None or bound > low else low
-        else:
-            bound = (-constant / factor, strict)
-            if high is None or (bound[0], not bound[1]) < (high[0], not high[1]):
-                high = bound
-    return Range(low, high)
-
-
-def _insert(
-    table: dict[tuple[tuple[Expr, Fraction], ...], bool],
-    parts: Parts,
-    strict: bool,
-    order: dict[Expr, int],
-) -> None:
-    """Add a row, scaled so that equal rows are found equal."""
-    size = next((abs(f) for p, f in parts.items() if p != ONE), None)
-    if size is None:
-        constant = parts.get(ONE, Fraction(0))
-        if constant > 0 or (constant == 0 and not strict):
-            return
-        size = abs(constant) or Fraction(1)
-    key = tuple(
-        sorted(
-            ((p, f / size) for p, f in parts.items()),
-            key=lambda item: order.setdefault(item[0], len(order)),
-        )
-    )
-    table[key] = table.get(key, False) or strict

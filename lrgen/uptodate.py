@@ -29,7 +29,7 @@ def inputs_digest(paths: Sequence[Path], backends: Sequence[str]) -> str:
     """
     parts = [*backends]
     for path in paths:
-        parts += [shown(path), files.digest(_beginning(path, MOST_BYTES))]
+        parts += [path.name, files.digest(_beginning(path, MOST_BYTES))]
     parts.append(files.folder_digest([data_folder("spec")], "*.toml"))
     parts.append(files.folder_digest([data_folder("templates")], "*.jinja"))
     parts.append(files.folder_digest([Path(__file__).parent], "*.py"))

@@ -1,0 +1,518 @@
+"""The command line. Exit codes: 0 done, 1 something does not hold, 2 wrong usage.
+
+Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from . import __version__
+
+if TYPE_CHECKING:
+    from .document import Document
+    from .resolve import Library
+    from .schedule import Schedule, Value
+
+BACKENDS = ("python", "numpy", "torch", "keras", "jax")
+STAGES = ("read", "resolve", "prove", "sample", "rewrite", "render")
+OUT = Path("generated")
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+PATIENCE = 1.0
+
+
+class UsageError(Exception):
+    """What was asked for cannot be meant: one line, exit code 2."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What follows ``lrgen``; by default that of the process.
+
+    Returns:
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A citation may hold letters that the terminal's encoding lacks.
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    from .errors import SpecError
+
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except UsageError as error:
+        return _fail(str(error), USAGE)
+    except SpecError as error:
+        return _fail(str(error), FAILED)
+    except RecursionError:
+        return _fail("a formula is nested too deeply. Name parts of it in [let].", FAILED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as in `lrgen list | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    return code
+
+
+def _fail(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lrgen",
+        description="Write a learning-rate schedule once, as a formula; get the same float32 in "
+        "PyTorch, Keras, JAX, NumPy and plain Python.",
+    )
+    parser.add_argument("--version", action="version", version=f"lrgen {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    build = commands.add_parser("build", help="write the code and the test vectors of schedules")
+    build.set_defaults(run=_build)
+    check = commands.add_parser(
+        "check", help="exit with 1 when the written code is stale, edited, missing or stray"
+    )
+    check.set_defaults(run=_check)
+    for command in (build, check):
+        command.add_argument(
+            "specs",
+            nargs="*",
+            metavar="SPEC",
+            help="a spec file, a folder of them, or a name of the catalogue; "
+            "without any: the whole catalogue",
+        )
+        command.add_argument(
+            "--out", type=Path, default=OUT, metavar="DIR", help="output folder (%(default)s)"
+        )
+        command.add_argument(
+            "--backend",
+            action="append",
+            choices=BACKENDS,
+            metavar="NAME",
+            help=f"only this one, may be given more than once: {', '.join(BACKENDS)}",
+        )
+
+    listed = commands.add_parser("list", help="name the schedules of the catalogue")
+    listed.set_defaults(run=_list)
+    show = commands.add_parser(
+        "show", help="tell what a schedule is, which values it has, and what people get wrong"
+    )
+    show.set_defaults(run=_show)
+    show.add_argument("name", metavar="NAME", help="a name of the catalogue, or a spec file")
+    show.add_argument(
+        "--after", choices=STAGES, metavar="STAGE", help=f"what a stage gives: {', '.join(STAGES)}"
+    )
+    show.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameters other than the defaults, for the table of values",
+    )
+    for command in (listed, show):
+        command.add_argument("--json", action="store_true", help="for machines")
+    return parser
+
+
+# -- build and check ---------------------------------------------------------------------------
+
+
+def _build(options: argparse.Namespace) -> int:
+    from . import pipeline
+
+    started = time.monotonic()
+    out: Path = options.out
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out}: not a folder. Give another --out.")
+    paths, whole = _specs(options.specs)
+    with _Progress() as progress:
+        try:
+            report = pipeline.build(
+                paths, out, _backends(options.backend), whole=whole, progress=progress
+            )
+        except OSError as error:
+            raise UsageError(
+                f"{out}: cannot be written: {error.strerror}. Give another --out."
+            ) from None
+    seconds = time.monotonic() - started
+    if not report.built:
+        print(f"Nothing to do: {report.files:,} files in {out} are up to date ({seconds:.1f} s).")
+        return DONE
+    rows = sum(one.rows for one in report.built)
+    print(
+        f"{_counted(len(report.built), 'schedule')}, {_counted(rows, 'row')} of vectors: "
+        f"{_counted(report.written, 'file')} written to {out}, {report.removed:,} removed, "
+        f"{report.files - report.written:,} unchanged ({seconds:.1f} s)."
+    )
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    from . import pipeline
+    from .uptodate import told_apart
+
+    out: Path = options.out
+    paths, whole = _specs(options.specs)
+    if not out.is_dir():
+        return _fail(f"{out}: missing. Run `lrgen build`.", FAILED)
+    with _Progress() as progress:
+        found = pipeline.check(
+            paths, out, _backends(options.backend), whole=whole, progress=progress
+        )
+    for one in told_apart(found, out):
+        print(f"{(out / one.path).as_posix()}: {_painted(one.state, '31', sys.stdout)}")
+    if found:
+        return _fail(
+            f"{_counted(len(found), 'file')} not as the specs say. Run `lrgen build`.", FAILED
+        )
+    print(f"{out}: as the specs say.")
+    return DONE
+
+
+def _specs(names: Sequence[str]) -> tuple[list[Path], bool]:
+    """The spec files, and whether the output folder is theirs alone.
+
+    Folders, and the catalogue, are all there is: what they no longer give is a stray. A single
+    file or name adds to what is there.
+    """
+    from .catalogue import catalogue, find
+    from .errors import SpecError
+
+    if not names:
+        return list(catalogue().values()), True
+    try:
+        paths = find(names)
+        for path in paths:
+            path.stat()
+    except SpecError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(_unreadable(error)) from None
+    return paths, all(Path(name).is_dir() for name in names)
+
+
+def _unreadable(error: OSError) -> str:
+    from .errors import SpecError, quoted
+
+    return str(SpecError(f"{quoted(str(error.filename))} cannot be read: {error.strerror}"))
+
+
+def _backends(chosen: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(name for name in BACKENDS if chosen is None or name in chosen)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+class _Progress:
+    """A bar on stderr, once work has taken longer than a second, and only on a terminal."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.shown = False
+        self.wanted = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done: int, everything: int, name: str) -> None:
+        if not self.wanted or time.monotonic() - self.started < PATIENCE:
+            return
+        filled = 30 * done // max(everything, 1)
+        bar = "#" * filled + "." * (30 - filled)
+        self.shown = True
+        print(f"\r[{bar}] {done:,}/{everything:,} {name:<40.40}", end="", file=sys.stderr)
+        sys.stderr.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            print(f"\r{'':78}\r", end="", file=sys.stderr)
+            sys.stderr.flush()
+
+
+# -- list and show -----------------------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> int:
+    from .catalogue import catalogue, shown
+    from .document import read_source
+
+    sources = [read_source(path, shown(path)) for path in catalogue().values()]
+    if options.json:
+        _print_json(
+            [
+                {
+                    "name": source.document.name,
+                    "title": source.document.title,
+                    "file": source.file,
+                    "drives": source.document.drives,
+                    "base": source.document.base,
+                    "parameters": list(source.document.parameters),
+                    "cites": source.document.cites,
+                }
+                for source in sources
+            ]
+        )
+        return DONE
+    width = max(len(source.document.name) for source in sources)
+    for source in sources:
+        print(f"{source.document.name:<{width}}  {source.document.title}")
+    return DONE
+
+
+def _show(options: argparse.Namespace) -> int:
+    from .errors import SpecError
+
+    _specs([options.name])
+    from .bound import bound_values, open_spec
+
+    specs, name = open_spec(options.name)
+    if options.after == "read":
+        _print_json(specs.source(name).document.model_dump(mode="json"))
+        return DONE
+    schedule = specs.schedule(name)
+    try:
+        values = bound_values(schedule, _given(schedule, options.set))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    try:
+        if options.after is not None:
+            return _show_stage(schedule, options.after, options.json)
+        return _show_all(specs, schedule, values, options.json)
+    except SpecError as error:
+        raise error.at(file=schedule.file) from None
+
+
+def _given(schedule: Schedule, settings: Sequence[str]) -> dict[str, object]:
+    """``name=value`` texts as values of their parameters' types, still unchecked."""
+    from .expr import Kind
+
+    kinds = {p.name: p.kind for p in schedule.parameters}
+    given: dict[str, object] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"'{setting}' is not NAME=VALUE, as in warmup_steps=0.")
+        try:
+            match kinds.get(name):
+                case Kind.INT:
+                    given[name] = int(text)
+                case Kind.REAL:
+                    given[name] = float(text)
+                case Kind.BOOL:
+                    given[name] = {"true": True, "false": False}.get(text.lower(), text)
+                case _:
+                    given[name] = text
+        except ValueError:
+            given[name] = text
+    return given
+
+
+def _show_stage(schedule: Schedule, stage: str, as_json: bool) -> int:
+    from .prove import prove
+    from .rewrite import rewrite
+    from .vectors import sample
+
+    match stage:
+        case "resolve":
+            _print_formula(schedule, as_json)
+        case "prove":
+            findings = prove(schedule).findings
+            _print_json(list(findings)) if as_json else print(*findings, sep="\n")
+        case "sample":
+            print(sample(schedule).text(), end="")
+        case "rewrite":
+            _print_formula(rewrite(prove(schedule)), as_json)
+        case "render":
+            from .pipeline import emit
+
+            texts, _ = emit(schedule, BACKENDS)
+            modules = {path: text for path, text in texts.items() if path.endswith(".py")}
+            if as_json:
+                _print_json(modules)
+            else:
+                for path, text in modules.items():
+                    print(f"# ==> {path} <==", text, sep="\n")
+    return DONE
+
+
+def _print_formula(schedule: Schedule, as_json: bool) -> None:
+    from .printer import show
+
+    lets = [(let.name, show(let.value), let.reasons) for let in schedule.lets]
+    pieces = [
+        (p.name, show(p.condition) if p.condition else None, show(p.value), p.reasons)
+        for p in schedule.pieces
+    ]
+    if as_json:
+        _print_json(
+            {
+                "lets": [{"name": n, "value": v, "reasons": list(r)} for n, v, r in lets],
+                "pieces": [
+                    {"name": n, "condition": c, "value": v, "reasons": list(r)}
+                    for n, c, v, r in pieces
+                ],
+            }
+        )
+        return
+    for name, value, reasons in lets:
+        print(*(f"# {reason}" for reason in reasons), f"{name} = {value}", sep="\n")
+    for name, condition, value, reasons in pieces:
+        print(f"\n[{name}] {f'while {condition}' if condition else 'afterwards'}")
+        print(*(f"# {reason}" for reason in reasons), value, sep="\n")
+
+
+def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_json: bool) -> int:
+    from .describe import Curve, remarks, table
+    from .errors import SpecError
+    from .evaluate import NotFinite
+    from .prove import prove
+
+    proved = prove(schedule)
+    curve = Curve(proved, values)
+    try:
+        points, sentences = table(curve), remarks(curve, values)
+    except NotFinite as error:
+        raise SpecError(f"not finite at these values: {error.fact}", "Change them.") from None
+    document = specs.source(schedule.name).document
+    pieces = _written_pieces(document)
+    if as_json:
+        _print_json(
+            {
+                "name": schedule.name,
+                "title": schedule.title,
+                "file": schedule.file,
+                "drives": schedule.drives,
+                "base": schedule.base,
+                "cites": list(schedule.cites),
+                "require": list(document.require),
+                "lets": {name: _one_line(text) for name, text in document.let.items()},
+                "pieces": [{"name": n, "holds": c, "value": v} for n, c, v in pieces],
+                "parameters": [
+                    {
+                        "name": p.name,
+                        "type": p.type,
+                        "unit": _unit(schedule, p.name),
+                        "default": p.default,
+                        "doc": p.doc,
+                    }
+                    for p in schedule.parameters
+                ],
+                "findings": list(proved.findings),
+                "values": values,
+                "table": [
+                    {
+                        "step": point.step,
+                        "value": curve.shown(point.value, 30),
+                        "piece": point.piece,
+                        "place": point.place,
+                    }
+                    for point in points
+                ],
+                "remarks": sentences,
+            }
+        )
+        return DONE
+    print(f"{_painted(schedule.name, '1', sys.stdout)}: {schedule.title}")
+    _section("Formula, where step counts updates from 0")
+    _columns(
+        [
+            (name, f"{condition}:" if condition else "", value) if len(pieces) > 1 else (value,)
+            for name, condition, value in pieces
+        ]
+    )
+    for name, text in document.let.items():
+        print(f"  where {name} = {_one_line(text)}")
+    if document.require:
+        _section("Required")
+        _columns([(_one_line(rule),) for rule in document.require])
+    if schedule.parameters:
+        _section("Parameters")
+        _columns(
+            [(p.name, p.spelling, _unit(schedule, p.name), p.doc) for p in schedule.parameters]
+        )
+    _section("Shown, for all parameters that are allowed")
+    _columns([(finding,) for finding in proved.findings])
+    if schedule.cites:
+        _section("Sources")
+        _columns([(cite,) for cite in schedule.cites])
+    changed = [f"{n} = {v!r}" for n, v in values.items() if v != schedule.defaults[n]]
+    _section(f"Values with {', '.join(changed) if changed else 'the defaults'}")
+    _columns(
+        [
+            (f"{point.step:,}", curve.shown(point.value, 12), point.piece, point.place)
+            for point in points
+        ],
+        right=1,
+    )
+    _section("What it does there")
+    _columns([(sentence,) for sentence in sentences])
+    return DONE
+
+
+def _written_pieces(document: Document) -> list[tuple[str, str, str]]:
+    """(name, when it holds, value) of each piece, as the author wrote them."""
+    if document.value is not None:
+        return [("value", "always", _one_line(document.value))]
+    result = []
+    for piece in document.piece:
+        holds = "afterwards"
+        if piece.until is not None:
+            holds = f"while step < {_one_line(piece.until)}"
+        elif piece.when is not None:
+            holds = f"while {_one_line(piece.when)}"
+        result.append((piece.name, holds, _one_line(piece.value)))
+    return result
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("( ", "(").replace(" )", ")")
+
+
+def _unit(schedule: Schedule, name: str) -> str:
+    parameter = schedule.parameter(name)
+    if parameter.type != "rate":
+        return parameter.units
+    return "a rate" if schedule.drives == "lr" else f"a {schedule.drives.replace('_', ' ')}"
+
+
+def _section(title: str) -> None:
+    print(f"\n{_painted(title, '1', sys.stdout)}")
+
+
+def _columns(rows: Sequence[tuple[str, ...]], right: int = 0) -> None:
+    """Rows in columns, the first ``right`` of them set to the right."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))] if rows else []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if k < right else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(row, widths))
+        ]
+        print(f"  {'  '.join(cells)}".rstrip())
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, indent=1))
+
+
+def _painted(text: str, code: str, stream: TextIO) -> str:
+    """``text`` in a color, where a person looks at a terminal and did not ask for none."""
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb" or not stream.isatty()
+    return text if plain else f"\x1b[{code}m{text}\x1b[0m"
