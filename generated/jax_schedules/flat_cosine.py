@@ -96,8 +96,8 @@ def _check(
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not flat_steps <= total_steps:
         raise ValueError(
-            f"flat_steps <= total_steps does not hold: flat_steps = {flat_steps!r}, total_steps "
-            f"= {total_steps!r}"
+            f"flat_steps <= total_steps does not hold: flat_steps = {flat_steps!r}, total_steps = "
+            f"{total_steps!r}"
         )
     if not end_lr <= base_lr:
         raise ValueError(

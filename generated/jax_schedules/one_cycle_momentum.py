@@ -139,11 +139,11 @@ def _check(
         )
     if not (2 * warmup_steps <= total_steps or not three_phase):
         raise ValueError(
-            f"2 * warmup_steps <= total_steps or not three_phase does not hold: warmup_steps = "
+            "2 * warmup_steps <= total_steps or not three_phase does not hold: warmup_steps = "
             f"{warmup_steps!r}, total_steps = {total_steps!r}, three_phase = {three_phase!r}"
         )
     if not low_momentum <= high_momentum < 1:
         raise ValueError(
-            f"low_momentum <= high_momentum < 1 does not hold: high_momentum = "
-            f"{high_momentum!r}, low_momentum = {low_momentum!r}"
+            f"low_momentum <= high_momentum < 1 does not hold: high_momentum = {high_momentum!r}, "
+            f"low_momentum = {low_momentum!r}"
         )

@@ -137,6 +137,6 @@ def _check(
         raise ValueError(f"0 <= power <= 4 does not hold: power = {power!r}")
     if not tail_steps <= total_steps:
         raise ValueError(
-            f"tail_steps <= total_steps does not hold: tail_steps = {tail_steps!r}, total_steps "
-            f"= {total_steps!r}"
+            f"tail_steps <= total_steps does not hold: tail_steps = {tail_steps!r}, total_steps = "
+            f"{total_steps!r}"
         )

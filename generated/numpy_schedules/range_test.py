@@ -75,6 +75,5 @@ def _check(
         )
     if not end_lr <= 1000000000000.0 * start_lr:
         raise ValueError(
-            f"end_lr <= 1e12 * start_lr does not hold: end_lr = {end_lr!r}, start_lr = "
-            f"{start_lr!r}"
+            f"end_lr <= 1e12 * start_lr does not hold: end_lr = {end_lr!r}, start_lr = {start_lr!r}"
         )

@@ -106,12 +106,12 @@ def _check(
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if tail not in ("linear", "cosine", "one_minus_sqrt", "square", "exponential"):
         raise ValueError(
-            f"tail must be one of 'linear', 'cosine', 'one_minus_sqrt', 'square', "
-            f"'exponential', got {tail!r}"
+            "tail must be one of 'linear', 'cosine', 'one_minus_sqrt', 'square', 'exponential', "
+            f"got {tail!r}"
         )
     if not warmup_steps + decay_steps <= total_steps:
         raise ValueError(
-            f"warmup_steps + decay_steps <= total_steps does not hold: warmup_steps = "
+            "warmup_steps + decay_steps <= total_steps does not hold: warmup_steps = "
             f"{warmup_steps!r}, decay_steps = {decay_steps!r}, total_steps = {total_steps!r}"
         )
     if not end_lr <= peak_lr:

@@ -120,7 +120,7 @@ def _check(
         )
     if not (2 * warmup_steps <= total_steps or not three_phase):
         raise ValueError(
-            f"2 * warmup_steps <= total_steps or not three_phase does not hold: warmup_steps = "
+            "2 * warmup_steps <= total_steps or not three_phase does not hold: warmup_steps = "
             f"{warmup_steps!r}, total_steps = {total_steps!r}, three_phase = {three_phase!r}"
         )
     if not end_lr <= start_lr <= peak_lr:

@@ -303,7 +303,7 @@ def _check(
         raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
     if not warmup_steps <= decay_start <= total_steps:
         raise ValueError(
-            f"warmup_steps <= decay_start <= total_steps does not hold: warmup_steps = "
+            "warmup_steps <= decay_start <= total_steps does not hold: warmup_steps = "
             f"{warmup_steps!r}, decay_start = {decay_start!r}, total_steps = {total_steps!r}"
         )
     if not start_lr <= peak_lr:

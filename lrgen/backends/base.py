@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..errors import SpecError
 from ..expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
 from ..guard import Guards, uses_of
-from ..ops import Precedence
 from ..printer import Dialect, Spelling, show
 from ..ranges import Facts
 from ..schedule import Let, Piece, Schedule
-
-COLUMNS = 100
-Table = Mapping[str, Spelling]
+from .checks import check_lines
+from .host import Table
+from .layout import COLUMNS
+from .wording import escaped, header, quantity, wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +128,6 @@ class Backend:
     package: str
     template: str
     view: Callable[[Schedule, Sequence[Facts], Facts], View]
-
-
-def spelt(text: str, precedence: Precedence = Precedence.ATOM, operand: int = 1) -> Spelling:
-    """A row of a table: ``{0}`` and ``{1}`` stand for the operands."""
-    return Spelling(text, precedence, Precedence(operand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,138 +286,6 @@ def _may_differ(parts: Sequence[tuple[Expr | None, Expr]], spelled: Spelled) -> 
     return len({spelled.is_host(value) for _, value in parts}) > 1
 
 
-def fitting(lines: Sequence[str], schedule: Schedule, width: int = COLUMNS - 4) -> tuple[str, ...]:
-    """The lines, those that are too long broken once, as the formatter would.
-
-    Raises:
-        SpecError: Where that is not enough: such a formula lacks a name for one of its parts.
-    """
-    result: list[str] = []
-    for line in lines:
-        broken = [line] if len(line) <= width else _broken(line, width)
-        if any(len(part) > width for part in broken):
-            raise SpecError(
-                f"an emitted line has {len(line) + COLUMNS - width} columns, the limit is "
-                f"{COLUMNS}: {line.strip()[:60]}...",
-                "Name a part of the formula in [let].",
-                file=schedule.file,
-            )
-        result += broken
-    return tuple(result)
-
-
-_STATEMENT = re.compile(r"(\s*)((?:[A-Za-z_]\w* = |return )?)(.*)")
-_CALL = re.compile(r"[A-Za-z_][\w.]*\(")
-_SIGNS = ((" if ", " else "), (" and ", " or "), (" + ", " - "), (" * ", " / ", " // ", " % "))
-
-
-def _broken(line: str, width: int) -> list[str]:
-    """``name = expression`` over several lines, as ruff's formatter breaks it."""
-    match = _STATEMENT.fullmatch(line)
-    assert match is not None
-    indent, head, expression = match.groups()
-    if not head:
-        return [line]
-    call = _whole_call(expression)
-    if call:
-        return _broken_call(indent, head, expression, call, width)
-    inner = indent + "    "
-    parts = _parts(expression)
-    if len(parts) == 1:
-        return [line]
-    lines = [deeper for part in parts for deeper in _laid_out(inner, part, width)]
-    return [f"{indent}{head}(", *lines, f"{indent})"]
-
-
-def _laid_out(indent: str, expression: str, width: int) -> list[str]:
-    """An expression that stands inside of brackets already."""
-    if len(indent) + len(expression) <= width:
-        return [indent + expression]
-    sign = next(
-        (s for s in ("+ ", "- ", "* ", "/ ", "if ", "else ") if expression.startswith(s)), ""
-    )
-    rest = expression[len(sign) :]
-    call = _whole_call(rest)
-    if call:
-        return _broken_call(indent, sign, rest, call, width)
-    parts = _parts(rest)
-    if len(parts) > 1:
-        parts[0] = sign + parts[0]
-        return [deeper for part in parts for deeper in _laid_out(indent, part, width)]
-    opening = _last_bracket(rest)
-    if opening:
-        return _broken_call(indent, sign, rest, opening, width)
-    return [indent + expression]
-
-
-def _broken_call(indent: str, head: str, expression: str, call: int, width: int) -> list[str]:
-    """``call(`` on a line, its arguments on the next or one a line, ``)`` on the last."""
-    inner = indent + "    "
-    arguments = _split(expression[call:-1], (", ",))
-    one = inner + ", ".join(arguments)
-    if len(one) <= width:
-        lines = [one]
-    elif len(arguments) == 1:
-        lines = _laid_out(inner, arguments[0], width)
-    else:
-        lines = []
-        for argument in arguments:
-            laid = _laid_out(inner, argument, width - 1)
-            lines += [*laid[:-1], f"{laid[-1]},"]
-    return [f"{indent}{head}{expression[:call]}", *lines, f"{indent})"]
-
-
-def _whole_call(expression: str) -> int:
-    """Where the arguments begin, when ``expression`` is one call or one bracket; else 0."""
-    match = _CALL.match(expression)
-    start = match.end() if match else 1 if expression[:1] in "([" else 0
-    if not start or not expression.endswith((")", "]")):
-        return 0
-    depths = _depths(expression)
-    return start if 0 not in depths[start - 1 : -1] else 0
-
-
-def _last_bracket(expression: str) -> int:
-    """Where the bracket opens that closes at the end of ``expression``; else 0."""
-    depths = _depths(expression)
-    if not expression.endswith((")", "]")):
-        return 0
-    return max(place for place, depth in enumerate(depths[:-1]) if depth == 0) + 2
-
-
-def _parts(expression: str) -> list[str]:
-    """``expression`` before each of its loosest signs."""
-    for signs in _SIGNS:
-        parts = _split(expression, signs, keep=True)
-        if len(parts) > 1:
-            return parts
-    return [expression]
-
-
-def _depths(text: str) -> list[int]:
-    """How many brackets are open after each character."""
-    depths, depth = [], 0
-    for character in text:
-        depth += (character in "([") - (character in ")]")
-        depths.append(depth)
-    return depths
-
-
-def _split(text: str, separators: Sequence[str], keep: bool = False) -> list[str]:
-    """``text`` at separators outside of brackets; kept ones begin the next part."""
-    depths = _depths(text)
-    parts, start, place = [], 0, 0
-    while place < len(text):
-        found = next((s for s in separators if text.startswith(s, place)), None)
-        if found is not None and depths[place] == 0 and place > 0:
-            parts.append(text[start:place])
-            start = place + (1 if keep else len(found))
-            place += len(found)
-        else:
-            place += 1
-    return [*parts, text[start:]]
-
-
 def guarded_parts(
     schedule: Schedule,
     facts: Sequence[Facts],
@@ -469,136 +330,6 @@ def array_body(
             lines += assignment(piece.name, piece.value, spelled, "")
             chosen.append((piece.condition, piece.name, piece.value))
     return lines, chosen
-
-
-# -- documentation ---------------------------------------------------------------------------
-
-
-def quantity(schedule: Schedule) -> str:
-    """What the schedule yields: ``Rate``, or ``Value of momentum``."""
-    return "Rate" if schedule.drives == "lr" else f"Value of {schedule.drives}"
-
-
-def escaped(text: str) -> str:
-    """A stranger's text, harmless inside a docstring."""
-    return text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-
-
-def wrapped(text: str, first: str = "", rest: str = "", width: int = COLUMNS - 4) -> list[str]:
-    """``text`` in lines of at most ``width`` columns; words are never broken."""
-    return textwrap.wrap(
-        escaped(text),
-        width,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def formula_lines(schedule: Schedule) -> list[str]:
-    """The formula as the author wrote it: a line for each piece, then the lets."""
-    lines: list[str] = []
-    pieces = schedule.written_pieces
-    for number, (_, condition, text) in enumerate(pieces):
-        if len(pieces) == 1:
-            lines += wrapped(f"``{text}``")
-        elif number == len(pieces) - 1:
-            lines += wrapped(f"- afterwards: ``{text}``", rest="  ")
-        else:
-            lines += wrapped(f"- while ``{condition}``: ``{text}``", rest="  ")
-    if schedule.written_lets:
-        lines.append("")
-        for number, (name, text) in enumerate(schedule.written_lets):
-            word = "where" if number == 0 else "and"
-            stop = "." if number == len(schedule.written_lets) - 1 else ","
-            lines += wrapped(f"{word} ``{name} = {text}``{stop}", rest="  ")
-    return lines
-
-
-def parameter_lines(schedule: Schedule, skip: Sequence[str] = ()) -> list[str]:
-    """``name: what it is`` for each parameter."""
-    lines = []
-    for p in schedule.parameters:
-        if p.name not in skip:
-            lines += wrapped(f"{p.name}: {p.doc}", "    ", "        ")
-    return lines
-
-
-def source_lines(schedule: Schedule) -> list[str]:
-    """Where the formula comes from."""
-    if not schedule.cites:
-        return []
-    return [
-        "",
-        "Source:",
-        *(line for c in schedule.cites for line in wrapped(c, "    ", "        ")),
-    ]
-
-
-def header(schedule: Schedule) -> str:
-    """The first line of every emitted file."""
-    return f"# Generated by lrgen from {schedule.file}. Do not edit: run `lrgen build`."
-
-
-# -- checks ----------------------------------------------------------------------------------
-
-
-def check_lines(schedule: Schedule, names: Mapping[str, str] | None = None) -> list[str]:
-    """Statements that raise ValueError where a value or a rule between values does not hold."""
-    spelling = names or {}
-    lines: list[str] = []
-    dialect = Dialect(names=spelling)
-    for p in schedule.parameters:
-        name = spelling.get(p.name, p.name)
-        match p.type:
-            case "steps" | "count":
-                test = f"isinstance({name}, int)"
-                test += f" and {name} >= 0" if p.type == "steps" else ""
-                test = f"not ({test})" if p.type == "steps" else f"not {test}"
-            case "rate":
-                test = f"not 0 <= {name} < math.inf"
-            case "real":
-                test = f"not -math.inf < {name} < math.inf"
-            case "flag":
-                test = f"not isinstance({name}, bool)"
-            case "choice":
-                words = ", ".join(f'"{word}"' for word in p.words)
-                test = f"{name} not in ({words}{',' if len(p.words) == 1 else ''})"
-        lines += _raise(test, f"{p.name} {p.rule()}, got {{{name}!r}}", f=True)
-    for requirement in schedule.requirements:
-        used = [p.name for p in schedule.parameters if p.name in names_in(requirement.condition)]
-        values = ", ".join(f"{n} = {{{spelling.get(n, n)}!r}}" for n in used)
-        text = show(requirement.condition, dialect)
-        simple = isinstance(requirement.condition, Apply) and requirement.condition.op not in (
-            "or",
-            "and",
-            "if",
-        )
-        chained = simple or text.count(" and ") + text.count(" or ") == 0
-        test = f"not {text}" if chained else f"not ({text})"
-        plain = requirement.text.replace("{", "{{").replace("}", "}}")
-        lines += _raise(test, f"{plain} does not hold: {values}", f=True)
-    return lines
-
-
-def _raise(test: str, message: str, f: bool) -> list[str]:
-    quoted = message.replace("\\", "\\\\").replace('"', '\\"')
-    prefix = "f" if f and "{" in message else ""
-    one = f'    raise ValueError({prefix}"{quoted}")'
-    head = f"if {test}:"
-    if len(one) <= COLUMNS - 4:
-        return [head, one]
-    if len(quoted) <= COLUMNS - 16:
-        return [head, "    raise ValueError(", f'        {prefix}"{quoted}"', "    )"]
-    at = quoted.rfind(" ", 0, COLUMNS - 18) + 1
-    return [
-        head,
-        "    raise ValueError(",
-        f'        {prefix}"{quoted[:at]}"',
-        f'        {"f" if "{" in quoted[at:] else ""}"{quoted[at:]}"',
-        "    )",
-    ]
 
 
 PYTHON_TYPES: dict[str, str] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..expr import Expr
-from .base import COLUMNS, Spelled
+from .base import Spelled
+from .layout import COLUMNS
 
 
 def where_chain(

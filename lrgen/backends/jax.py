@@ -10,25 +10,18 @@ from ..ops import Precedence
 from ..ranges import Facts
 from ..schedule import Schedule
 from .base import (
-    COLUMNS,
     Backend,
     Spelled,
     Style,
-    Table,
     View,
     array_body,
-    fitting,
-    formula_lines,
     guarded_parts,
-    parameter_lines,
-    quantity,
-    source_lines,
-    spelt,
     view_of,
-    wrapped,
 )
 from .choice import where_chain
-from .python import MATH
+from .host import MATH, Table, spelt
+from .layout import COLUMNS, fitting
+from .wording import formula_lines, parameter_lines, quantity, source_lines, wrapped
 
 _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
 

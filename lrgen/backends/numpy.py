@@ -13,19 +13,15 @@ from .base import (
     Backend,
     Spelled,
     Style,
-    Table,
     View,
     array_body,
-    fitting,
-    formula_lines,
     guarded_parts,
-    parameter_lines,
-    quantity,
-    source_lines,
-    spelt,
     view_of,
 )
 from .choice import where_chain
+from .host import Table, spelt
+from .layout import fitting
+from .wording import formula_lines, parameter_lines, quantity, source_lines
 
 _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
 

@@ -7,43 +7,23 @@ from collections.abc import Mapping, Sequence
 from ..expr import Expr, Kind, names_in
 from ..finite import is_finite
 from ..guard import Guards, uses_of
-from ..ops import OPERATORS, Form
 from ..ranges import Facts
 from ..schedule import Schedule, expand
 from .base import (
     AS_IT_IS,
-    COLUMNS,
     PYTHON_TYPES,
     Backend,
     Spelled,
     Style,
-    Table,
     View,
     assignment,
     branches,
     comment,
-    fitting,
-    formula_lines,
-    parameter_lines,
-    quantity,
-    source_lines,
-    spelt,
     view_of,
 )
-
-_BUILTIN = ("abs", "min", "max")
-
-MATH: Table = {
-    **{
-        row.name: spelt(f"math.{row.name}({{all}})")
-        for row in OPERATORS.values()
-        if row.form is Form.CALL and row.name not in _BUILTIN
-    },
-    **{name: spelt(f"{name}({{all}})") for name in _BUILTIN},
-    "inf": spelt("math.inf"),
-    "real": spelt("float({0})"),
-}
-"""Operators over numbers that Python holds; the others are spelt as in formulas."""
+from .host import MATH
+from .layout import COLUMNS, fitting
+from .wording import formula_lines, parameter_lines, quantity, source_lines
 
 
 def rate_lines(

@@ -10,26 +10,20 @@ from ..ranges import Facts
 from ..schedule import Parameter, Schedule
 from .base import (
     AS_IT_IS,
-    COLUMNS,
     PYTHON_TYPES,
     Backend,
     Spelled,
     Style,
-    Table,
     View,
     array_body,
-    fitting,
-    formula_lines,
     guarded_parts,
-    parameter_lines,
-    quantity,
-    source_lines,
-    spelt,
     view_of,
-    wrapped,
 )
 from .choice import where_chain
-from .python import MATH, rate_lines
+from .host import MATH, Table, spelt
+from .layout import COLUMNS, fitting
+from .python import rate_lines
+from .wording import formula_lines, parameter_lines, quantity, source_lines, wrapped
 
 _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
 
