@@ -57,7 +57,12 @@ def open_spec(spec: str) -> tuple[Library, str]:
     Raises:
         SpecError: When it is no single spec, or cannot be read.
     """
-    paths = find([spec])
+    try:
+        paths = find([spec])
+    except OSError as error:  # a name longer than any file's
+        raise SpecError(
+            f"{quoted(spec)} cannot be read: {error.strerror}", "Check the path."
+        ) from None
     if Path(spec).is_dir():
         raise SpecError("a folder, but one schedule is wanted", "Name a file.", file=spec)
     specs, names = library(with_called(paths[0]))
@@ -268,16 +273,17 @@ def _checked(step: object) -> int:
 
 
 def _step_array(steps: Any) -> NDArray[np.int64]:
-    if isinstance(steps, range):
-        # As an array at once: going through ten million Python integers takes a second.
-        array = np.arange(steps.start, steps.stop, steps.step, dtype=np.int64)
-    else:
-        plain = steps if hasattr(steps, "__array__") or np.isscalar(steps) else list(steps)
-        array = np.asarray(plain)
+    """``steps`` as 64-bit integers; the emitted module itself refuses negative ones."""
+    if isinstance(steps, range) and len(steps) > 1:
+        # Without going through Python integers: ten million of them take a second.
+        first, _ = _checked(steps[0]), _checked(steps[-1])
+        return first + steps.step * np.arange(len(steps), dtype=np.int64)
+    plain = steps if hasattr(steps, "__array__") or np.isscalar(steps) else list(steps)
+    array = np.asarray(plain)
     if array.size == 0:
         return array.astype(np.int64)
     if not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"steps must be integers >= 0, got {array.dtype} {array.flat[0]!r}")
-    if array.min() < 0 or array.max() > MOST_STEP:
-        raise ValueError(f"step must be an integer >= 0, got {array.min()}")
-    return array.astype(np.int64)
+        raise ValueError(f"steps must be integers >= 0, got {_shown(array.flat[0])}")
+    if array.dtype == np.uint64 and array.max() > MOST_STEP:
+        raise ValueError(f"step must be an integer from 0 to 2**63 - 1, got {array.max()}")
+    return array.astype(np.int64, copy=False)

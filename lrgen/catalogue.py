@@ -43,7 +43,13 @@ def find(names: Sequence[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for name in names:
         path = Path(name)
-        if path.is_dir():
+        try:
+            is_folder, is_file = path.is_dir(), path.exists()
+        except OSError as error:
+            raise SpecError(
+                f"cannot be read: {error.strerror}", "Check the path.", file=name
+            ) from None
+        if is_folder:
             inside = sorted(path.rglob("*.toml"))
             if not inside:
                 raise SpecError(
@@ -58,7 +64,7 @@ def find(names: Sequence[str]) -> list[Path]:
                         file=spec.as_posix(),
                     )
                 found[spec] = None
-        elif path.suffix == ".toml" or path.exists():
+        elif path.suffix == ".toml" or is_file:
             found[path] = None
         elif name in known:
             found[known[name]] = None

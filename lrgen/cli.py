@@ -142,7 +142,12 @@ def _build(options: argparse.Namespace) -> int:
     with _Progress() as progress:
         try:
             report = pipeline.build(
-                paths, out, _backends(options.backend), whole=whole, progress=progress
+                paths,
+                out,
+                _backends(options.backend),
+                whole=whole,
+                progress=progress,
+                workers=os.cpu_count() or 1,
             )
         except OSError as error:
             raise UsageError(
@@ -171,7 +176,12 @@ def _check(options: argparse.Namespace) -> int:
         return _fail(f"{out}: missing. Run `lrgen build`.", FAILED)
     with _Progress() as progress:
         found = pipeline.check(
-            paths, out, _backends(options.backend), whole=whole, progress=progress
+            paths,
+            out,
+            _backends(options.backend),
+            whole=whole,
+            progress=progress,
+            workers=os.cpu_count() or 1,
         )
     for one in told_apart(found, out):
         print(f"{(out / one.path).as_posix()}: {_painted(one.state, '31', sys.stdout)}")
@@ -208,7 +218,8 @@ def _specs(names: Sequence[str]) -> tuple[list[Path], bool]:
 def _unreadable(error: OSError) -> str:
     from .errors import SpecError, quoted
 
-    return str(SpecError(f"{quoted(str(error.filename))} cannot be read: {error.strerror}"))
+    fact = f"{quoted(str(error.filename))} cannot be read: {error.strerror}"
+    return str(SpecError(fact, "Check the path."))
 
 
 def _backends(chosen: Sequence[str] | None) -> tuple[str, ...]:
@@ -278,6 +289,8 @@ def _list(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from .errors import SpecError
 
+    if Path(options.name).is_dir():
+        raise UsageError(f"{options.name}: a folder, but one schedule is wanted. Name a file.")
     _specs([options.name])
     from .bound import bound_values, open_spec
 
@@ -384,8 +397,8 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
     from .prove import prove
 
     proved = prove(schedule)
-    curve = Curve(proved, values)
     try:
+        curve = Curve(proved, values)
         points, sentences = table(curve), remarks(curve, values)
     except NotFinite as error:
         raise SpecError(f"not finite at these values: {error.fact}", "Change them.") from None

@@ -11,13 +11,15 @@ import keyword
 import re
 import stat
 import tomllib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from .errors import SpecError, did_you_mean, quoted
+from .errors import SpecError, quoted
 from .ops import OPERATORS
+from .shape_errors import shape_error
 
 MOST_BYTES = 64 * 1024
 MOST_PARAMETERS = 32
@@ -33,7 +35,11 @@ _EMITTED = set.union(
     {"ArrayLike", "DTypeLike", "NDArray", "warnings"},
 )
 RESERVED = {*keyword.kwlist, *dir(builtins), *OPERATORS, *_EMITTED}
-_TAKEN: dict[str, set[str]] = {"the piece": RESERVED - {"floor", "ceil"}, "the example": set()}
+_TAKEN: dict[str, set[str]] = {
+    "the piece": RESERVED - {"floor", "ceil"},
+    "the example": set(),
+    "the word": set(),
+}
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -180,15 +186,17 @@ def _toml(data: bytes) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"not TOML: {error}", "See toml.io for the format.") from None
     except (ValueError, RecursionError):
-        raise SpecError("not TOML: a value is too long or nested too deeply", "") from None
+        raise SpecError(
+            "not TOML: a value is too long or nested too deeply", "Write a shorter one."
+        ) from None
 
 
 def _shape(data: dict[str, Any]) -> Document:
     try:
         document = Document.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise _shape_error(data, [str(part) for part in first["loc"]], first) from None
+        found = error.errors(include_url=False, include_context=True, include_input=False)
+        raise shape_error(data, [dict(one) for one in found], _fields_at) from None
     for kind, entries, most in (
         ("parameters", document.parameters, MOST_PARAMETERS),
         ("pieces", document.piece, MOST_PIECES),
@@ -201,20 +209,8 @@ def _shape(data: dict[str, Any]) -> Document:
     return document
 
 
-def _shape_error(data: dict[str, Any], place: list[str], first: Any) -> SpecError:
-    key = ".".join(place)
-    if first["type"] == "extra_forbidden":
-        known = _fields_at(place[:-1])
-        hint = did_you_mean(place[-1], known) or f"Known here: {', '.join(known)}."
-        return SpecError(f"unknown key {quoted(place[-1])}", hint, key=".".join(place[:-1]))
-    if first["type"] == "missing":
-        return SpecError(f"the key '{place[-1]}' is missing", "Add it.", key=".".join(place[:-1]))
-    fact = str(first["msg"])
-    return SpecError(fact[0].lower() + fact[1:], "See the format of a spec.", key=key)
-
-
-def _fields_at(place: list[str]) -> list[str]:
-    match place:
+def _fields_at(place: Sequence[str]) -> list[str]:
+    match list(place):
         case ["parameters", *_]:
             model: type[BaseModel] = ParameterShape
         case ["piece", *_]:
@@ -238,19 +234,36 @@ def _check_names(document: Document, path: Path) -> None:
             "Give both the same name.",
             key="name",
         )
-    texts = [document.title, *document.cites, *(e.doc for e in document.example)]
-    texts += [p.doc for p in document.parameters.values()]
-    texts += [document.accuracy.why] if document.accuracy else []
-    for text in texts:
+    for key, text in _texts(document):
         if not text.isprintable():
-            raise SpecError(f"{quoted(text)!r} has unprintable characters", "Use one line of text.")
-    names: dict[str, str] = {document.name: "the schedule"}
+            raise SpecError(
+                "the text has a line break or another unprintable character",
+                "Use one line of text.",
+                key=key,
+            )
+    taken: dict[str, str] = {document.name: "the schedule"}
     named = [("parameter", n) for n in document.parameters] + [("let", n) for n in document.let]
     named += [("piece", p.name) for p in document.piece]
     for what, name in named:
         check_identifier(name, f"the {what}")
-        if name in names and (what, names[name]) != ("piece", "the let"):
-            raise SpecError(f"the {what} '{name}' is also {names[name]}", "Rename one of them.")
-        names[name] = f"the {what}"
+        other = taken.get(name)
+        if other == what:
+            raise SpecError(f"two {what}s are called '{name}'", "Rename one of them.")
+        if other is not None and (what, other) != ("piece", "let"):
+            article = "" if other.startswith("the ") else "a "
+            raise SpecError(
+                f"the {what} '{name}' is {article}{other} as well", "Rename one of them."
+            )
+        taken[name] = what
     for example in document.example:
         check_identifier(example.name, "the example")
+
+
+def _texts(document: Document) -> Iterator[tuple[str, str]]:
+    """Every text for people, with its key."""
+    yield "title", document.title
+    yield from (("cites", cite) for cite in document.cites)
+    yield from ((f"parameters.{n}.doc", p.doc) for n, p in document.parameters.items())
+    yield from ((f"example '{e.name}'", e.doc) for e in document.example)
+    if document.accuracy is not None:
+        yield "accuracy.why", document.accuracy.why

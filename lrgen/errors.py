@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class SpecError(Exception):
@@ -30,6 +31,10 @@ class SpecError(Exception):
         self.key = key
         self.column = column
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        where = (self.file, self.key, self.column)
+        return _restored, (self.fact, self.hint, *where)
+
     def at(self, *, file: str = "", key: str = "", column: int | None = None) -> SpecError:
         """The same error with what the caller knows of its place; what is known already stays."""
         return SpecError(
@@ -47,6 +52,11 @@ class SpecError(Exception):
         text = f"{head}. {self.hint}" if self.hint else head
         # One line whatever a stranger wrote into a name: control characters are shown, not sent.
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _restored(fact: str, hint: str, file: str, key: str, column: int | None) -> SpecError:
+    """A SpecError from another process."""
+    return SpecError(fact, hint, file=file, key=key, column=column)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 import mpmath
 
 from .expr import Apply, Expr, Kind, Name, Number, Word
-from .parse import MOST_EXPONENT
 
+MOST_BITS = 1 << 16
+"""Integers larger than this are no steps any more, and would cost time and memory."""
 LARGEST = 2**1024 - 2**970
 Real = Any  # mpmath.mpf, which has no type of its own to name
 Value = Any
@@ -78,7 +79,8 @@ class Arithmetic:
         return self.context.mpf(value)
 
     def _power(self, base: Value, exponent: Value) -> Value:
-        if isinstance(base, int) and isinstance(exponent, int) and 0 <= exponent <= MOST_EXPONENT:
+        whole = isinstance(base, int) and isinstance(exponent, int) and exponent >= 0
+        if whole and base.bit_length() * exponent <= MOST_BITS:
             return base**exponent
         if base == 0 and exponent < 0:
             raise ZeroDivisionError

@@ -77,6 +77,10 @@ class Apply:
     def __hash__(self) -> int:
         return self.digest
 
+    def __reduce__(self) -> tuple[type[Apply], tuple[str, tuple[Expr, ...], Kind, int]]:
+        # Hashes of strings differ from process to process.
+        return Apply, (self.op, self.args, self.kind, self.column)
+
 
 @dataclass(frozen=True, slots=True)
 class Invoke:

@@ -179,7 +179,8 @@ def _match_quotient(
 ) -> Iterator[Binding]:
     """``i / j``: a quotient of integers, however many factors it has."""
     above, below = _through(flat, lets)
-    if not below or not all(is_whole(factor) for factor in (*above, *below)):
+    divided = below or flat.coefficient.denominator != 1
+    if not divided or not all(is_whole(factor) for factor in (*above, *below)):
         return
     i, j = wanted.above[0], wanted.below[0]
     assert isinstance(i, Name) and isinstance(j, Name)
@@ -196,7 +197,8 @@ def _match_ramp(
     """``(b - a) * i / j``: the integers of the product are ``i``, what is divided by is ``j``."""
     real = [f for f in flat.above if not is_whole(f)]
     whole = tuple(f for f in flat.above if is_whole(f))
-    if len(real) != 1 or not flat.below or not whole or not all(map(is_whole, flat.below)):
+    divided = flat.below or flat.coefficient.denominator != 1
+    if len(real) != 1 or not divided or not whole or not all(map(is_whole, flat.below)):
         return
     span = next(p for p in wanted.above if not isinstance(p, Name))
     i = next(p for p in wanted.above if isinstance(p, Name))

@@ -149,7 +149,7 @@ class _Reader:
             case float() as value:
                 if value == float("inf"):
                     raise self.error(
-                        node, "the number is larger than binary64 can hold", "Write `inf` for it."
+                        node, "the number is larger than binary64 can hold", "Write a smaller one."
                     )
                 return Number(value)
             case str():
@@ -205,7 +205,9 @@ class _Reader:
                 read = self.read(choice, depth)
                 if not isinstance(read, Name) or read.kind is not Kind.WORD:
                     raise self.error(
-                        word, "a word is compared with something that is no choice", "See `choice`."
+                        word,
+                        "a word is compared with something that is no choice",
+                        "Only a parameter of type 'choice' is compared with a word.",
                     )
                 words = self.symbols[read.id].words
                 if word.value not in words:
@@ -236,7 +238,9 @@ class _Reader:
             if not least <= len(node.args) <= most:
                 wanted = f"{least}" if least == most else f"{least} to {most}"
                 raise self.error(
-                    node, f"'{name}' takes {wanted} arguments, but got {len(node.args)}", ""
+                    node,
+                    f"'{name}' takes {wanted} arguments, but got {len(node.args)}",
+                    f"Give it {wanted}.",
                 )
             return self.apply(node, name, *(self.read(arg, depth) for arg in node.args))
         if name in self.schedules:

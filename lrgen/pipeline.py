@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,25 +115,48 @@ def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], B
 
 
 def wanted(
-    paths: Sequence[Path], backends: Sequence[str], progress: Progress | None = None
+    paths: Sequence[Path],
+    backends: Sequence[str],
+    progress: Progress | None = None,
+    workers: int = 1,
 ) -> tuple[dict[str, str], tuple[Built, ...]]:
-    """Every file that ``paths`` give, computed afresh; nothing is written."""
+    """Every file that ``paths`` give, computed afresh by ``workers`` processes; nothing is written.
+
+    Raises:
+        SpecError: The first one, in the order of ``paths``.
+    """
+    from .workers import each
+
     specs, names = library(paths)
+    schedules = [specs.schedule(name) for name in names]
     texts: dict[str, str] = {}
     built = []
-    for number, name in enumerate(names):
+    results = each(partial(_emitted, backends=tuple(backends)), schedules, workers)
+    for number, (schedule, result) in enumerate(zip(schedules, results)):
         if progress is not None:
-            progress(number, len(names), name)
-        schedule = specs.schedule(name)
-        try:
-            own, one = emit(schedule, backends)
-        except SpecError as error:
-            raise error.at(file=schedule.file) from None
+            progress(number, len(names), schedule.name)
+        own, one = result
         texts.update(own)
         built.append(one)
     if progress is not None:
         progress(len(names), len(names), "")
     return texts, tuple(built)
+
+
+def _emitted(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], Built]:
+    from .evaluate import NotFinite
+
+    try:
+        return emit(schedule, backends)
+    except NotFinite as error:
+        raise SpecError(
+            error.fact,
+            "Add a requirement that excludes it.",
+            file=schedule.file,
+            column=error.node.column or None,
+        ) from None
+    except SpecError as error:
+        raise error.at(file=schedule.file) from None
 
 
 def build(
@@ -142,6 +166,7 @@ def build(
     *,
     whole: bool,
     progress: Progress | None = None,
+    workers: int = 1,
 ) -> Report:
     """Write what ``paths`` give below ``out``.
 
@@ -151,6 +176,7 @@ def build(
         backends: Their names.
         whole: Whether ``paths`` are all there is, so that other generated files are strays.
         progress: Called before each spec with (done, all, name).
+        workers: Processes that share the work; more than 1 only where no threads run.
 
     Raises:
         SpecError: When any spec fails; then nothing is written.
@@ -161,7 +187,7 @@ def build(
         extra = files.strays(out, lock, packages(backends))
         if not extra:
             return Report((), 0, 0, len(lock))
-    texts, built = wanted(paths, backends, progress)
+    texts, built = wanted(paths, backends, progress, workers)
     remove: list[str] = []
     if whole:
         remove = removable(out, files.strays(out, texts, packages(backends)), lock)
@@ -177,6 +203,7 @@ def check(
     *,
     whole: bool,
     progress: Progress | None = None,
+    workers: int = 1,
 ) -> list[files.Difference]:
     """Files below ``out`` that are not what ``paths`` give, computed afresh.
 
@@ -186,11 +213,12 @@ def check(
         backends: Their names.
         whole: Whether ``paths`` are all there is, so that other files are strays.
         progress: Called before each spec with (done, all, name).
+        workers: As for :func:`build`.
 
     Raises:
         SpecError: When any spec fails.
     """
-    texts, _ = wanted(paths, backends, progress)
+    texts, _ = wanted(paths, backends, progress, workers)
     if whole:
         texts[files.LOCK] = files.lock_text(inputs_digest(paths, backends), texts)
     return files.compare(out, texts, packages(backends) if whole else [])

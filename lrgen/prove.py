@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from .errors import SpecError
-from .evaluate import Arithmetic, NotFinite
+from .evaluate import LARGEST, Arithmetic, NotFinite
 from .exact import vanishes
 from .expr import STEP, Apply, Expr, Number, names_in, substitute, walk
 from .finite import is_finite
@@ -48,7 +48,55 @@ class _Open:
     fact: str
     hint: str
     column: int | None
-    holds: Callable[[Mapping[str, Any]], bool]
+    holds: Callable[[_Point], bool]
+
+
+class _Point:
+    """A step at one set of parameters, with what was found there; neighbours are shared."""
+
+    def __init__(self, prover: _Prover, env: Mapping[str, Any], step: int, known: _Known) -> None:
+        self.prover = prover
+        self.env = env
+        self.step = step
+        self.known = known
+
+    def moved(self, by: int) -> _Point:
+        """The point ``by`` steps later."""
+        step = self.step + by
+        if step not in self.known:
+            self.known[step] = _Point(self.prover, self.env, step, self.known)
+        return self.known[step]
+
+    def value(self, expr: Expr) -> Any:
+        """The exact value of a formula without lets."""
+        return self.prover.exact.value(expr, {**self.env, "step": self.step})
+
+    @cached_property
+    def piece(self) -> int:
+        """The piece that holds here."""
+        for index, condition in enumerate(self.prover.conditions):
+            try:
+                if condition is None or self.value(condition):
+                    return index
+            except NotFinite as error:
+                raise SpecError(
+                    f"the condition has no value: {error.fact} at step = {self.step}",
+                    "Add a requirement that excludes it.",
+                    key=self.prover.key(index),
+                    column=error.node.column or None,
+                    file=self.prover.schedule.file,
+                ) from None
+        raise AssertionError("the last piece has no condition")
+
+    @cached_property
+    def curve(self) -> Any:
+        """The exact value of the schedule."""
+        piece = self.prover.schedule.pieces[self.piece]
+        lets = [(let.name, let.value) for let in self.prover.schedule.lets]
+        return self.prover.exact.value(piece.value, {**self.env, "step": self.step}, lets)
+
+
+_Known = dict[int, _Point]
 
 
 class _Prover:
@@ -71,7 +119,9 @@ class _Prover:
         yield self.conclude("finite", self.open_finiteness())
         claims = self.schedule.claims
         if claims.continuous:
-            yield self.conclude("continuous", self.open_continuity())
+            yield self.conclude(
+                "continuous wherever neighboring pieces both hold", self.open_continuity()
+            )
         if claims.bounds is not None:
             low, high = claims.bounds
             text = f"between {low.text} and {high.text}"
@@ -106,32 +156,36 @@ class _Prover:
 
     # -- sampling ---------------------------------------------------------------------------
 
-    @cached_property
-    def draws(self) -> list[dict[str, Value]]:
-        return draws(self.schedule, DRAWS, self.exact)
-
     def conclude(self, text: str, statements: list[_Open], spoken: bool = True) -> str:
         """Try what is open; the sentence that says how it was shown."""
         if not statements:
             return f"{text}: proved" if spoken else ""
-        points = 0
-        for values in self.draws:
-            places = boundaries(self.schedule, values, self.exact)
-            env = arguments(self.schedule, values, self.exact)
-            for step in steps_near(places, f"{self.schedule.name} {text}", STEPS):
-                at = {**env, "step": step}
-                piece = self.piece_at(at)
+        tried = 0
+        for values, points in self.points:
+            for point in points:
                 for statement in statements:
-                    if statement.piece is None or statement.piece == piece:
-                        points += 1
-                        self.hold(statement, at, values)
-        return f"{text}: sampled, {points:,} exact points"
+                    if statement.piece is None or statement.piece == point.piece:
+                        tried += 1
+                        self.hold(statement, point, values)
+        return f"{text}: sampled, {tried:,} exact points"
 
-    def hold(self, statement: _Open, at: Mapping[str, Any], values: Mapping[str, Value]) -> None:
+    @cached_property
+    def points(self) -> list[tuple[dict[str, Value], list[_Point]]]:
+        """Every set of parameters that is tried, with the steps at which it is."""
+        result = []
+        for values in draws(self.schedule, DRAWS, self.exact):
+            env = arguments(self.schedule, values, self.exact)
+            start = _Point(self, env, 0, {})
+            places = boundaries(self.schedule, values, self.exact)
+            steps = steps_near(places, self.schedule.name, STEPS)
+            result.append((values, [start.moved(step) for step in steps]))
+        return result
+
+    def hold(self, statement: _Open, point: _Point, values: Mapping[str, Value]) -> None:
         column = statement.column
         fact = statement.fact
         try:
-            if statement.holds(at):
+            if statement.holds(point):
                 return
         except NotFinite as error:
             fact = error.fact
@@ -140,30 +194,21 @@ class _Prover:
         used = {name for expr in exprs for name in names_in(expr)}
         shown = ", ".join(f"{k} = {v!r}" for k, v in values.items() if k in used)
         raise SpecError(
-            f"{fact} at step = {at['step']}" + (f" with {shown}" if shown else ""),
+            f"{fact} at step = {point.step}" + (f" with {shown}" if shown else ""),
             statement.hint,
             key=statement.key,
             column=column,
             file=self.schedule.file,
         )
 
-    def piece_at(self, at: Mapping[str, Any]) -> int:
-        for index, condition in enumerate(self.conditions):
-            if condition is None or self.exact.value(condition, at):
-                return index
-        raise AssertionError("the last piece has no condition")
+    def truth(self, condition: Expr, point: _Point) -> bool:
+        return bool(point.value(condition))
 
-    def value(self, expr: Expr, at: Mapping[str, Any]) -> Any:
-        return self.exact.value(expr, at)
+    def has_value(self, expr: Expr, point: _Point) -> bool:
+        return bool(abs(point.value(expr)) <= LARGEST)
 
-    def truth(self, condition: Expr, at: Mapping[str, Any]) -> bool:
-        return bool(self.value(condition, at))
-
-    def has_value(self, expr: Expr, at: Mapping[str, Any]) -> bool:
-        return self.value(expr, at) is not None
-
-    def at_least_zero(self, gap: Expr, at: Mapping[str, Any]) -> bool:
-        return bool(self.value(gap, at) >= -1e-30)
+    def at_least_zero(self, gap: Expr, point: _Point) -> bool:
+        return bool(point.value(gap) >= -1e-30)
 
     def key(self, index: int) -> str:
         if len(self.schedule.pieces) == 1:
@@ -273,10 +318,10 @@ class _Prover:
     def meeting(self, left: int, right: int) -> _Open:
         """The left formula, carried on to the first step of the right one, has its value."""
 
-        def holds(at: Mapping[str, Any]) -> bool:
-            if at["step"] < 1 or self.piece_at({**at, "step": at["step"] - 1}) != left:
+        def holds(point: _Point) -> bool:
+            if point.step < 1 or point.moved(-1).piece != left:
                 return True
-            before, after = (self.value(self.values[i], at) for i in (left, right))
+            before, after = point.value(self.values[left]), point.curve
             return bool(abs(before - after) <= 1e-25 * max(abs(before), abs(after)))
 
         return _Open(
@@ -291,13 +336,13 @@ class _Prover:
     def no_jump(self, index: int | None) -> _Open:
         """A jump stands out against the changes just before and after it, where those are small."""
 
-        def holds(at: Mapping[str, Any]) -> bool:
-            around = [{**at, "step": at["step"] + k} for k in (-3, -2, -1, 0, 1, 2)]
-            if at["step"] < 3 or (
-                index is not None and {self.piece_at(a) for a in around} != {index}
-            ):
+        def holds(point: _Point) -> bool:
+            if point.step < 3:
                 return True
-            near = [self.curve(a) for a in around]
+            around = [point.moved(by) for by in (-3, -2, -1, 0, 1, 2)]
+            if index is not None and {near.piece for near in around} != {index}:
+                return True
+            near = [one.curve for one in around]
             moves = [abs(b - a) for a, b in pairwise(near)]
             usual = max(moves[0], moves[1], moves[3], moves[4])
             scale = max(abs(v) for v in near)
@@ -311,9 +356,6 @@ class _Prover:
             None,
             holds,
         )
-
-    def curve(self, at: Mapping[str, Any]) -> Any:
-        return self.value(self.values[self.piece_at(at)], at)
 
     def open_trend(self, start: Expr | None, end: Expr | None, wanted: int) -> list[_Open]:
         def within(facts: Facts) -> Facts:
@@ -343,12 +385,12 @@ class _Prover:
         if proved:
             return []
 
-        def holds(at: Mapping[str, Any]) -> bool:
-            if start is not None and at["step"] < self.value(start, at):
+        def holds(point: _Point) -> bool:
+            if start is not None and point.step < point.value(start):
                 return True
-            if end is not None and at["step"] >= self.value(end, at):
+            if end is not None and point.step >= point.value(end):
                 return True
-            gap = self.curve({**at, "step": at["step"] + 1}) - self.curve(at)
+            gap = point.moved(1).curve - point.curve
             return bool(gap * wanted >= -1e-30)
 
         word = "falls" if wanted > 0 else "rises"

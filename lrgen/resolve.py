@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -154,6 +155,11 @@ class _Resolver:
 
     def requirement(self, number: int, text: str) -> Requirement:
         with located(f"require {number}"):
+            if re.search(r"\bstep\b", text):
+                raise SpecError(
+                    "a requirement holds between parameters, and 'step' is none",
+                    "Use `until` or `when` of a piece.",
+                )
             condition = parse(text, self.parameter_symbols(), frozenset())
             if condition.kind is not Kind.BOOL:
                 raise SpecError(
@@ -226,7 +232,7 @@ class _Resolver:
             self.scope.key = f"let '{name}'"
             later.remove(name)
             with located(self.scope.key):
-                expr = self.read(text, later)
+                expr = self.read(text, later, name)
             if expr.kind is Kind.WORD:
                 raise SpecError("a let is a word", "Use the choice itself.", key=self.scope.key)
             called = _calls(expr)
@@ -275,7 +281,7 @@ class _Resolver:
 
     def condition(self, until: str | None, when: str | None) -> tuple[Expr | None, str]:
         if until is not None:
-            end = self.read(until, [])
+            end = self.read(until)
             if end.kind is not Kind.INT:
                 raise SpecError(
                     f"'until' is {end.kind.value}", "A piece ends at an integer step: floor(...)."
@@ -284,7 +290,7 @@ class _Resolver:
                 raise SpecError("'until' depends on the step", "Use `when` for a condition.")
             return apply("<", STEP, end), f"step < {show(end)}"
         if when is not None:
-            condition = self.read(when, [])
+            condition = self.read(when)
             if condition.kind is not Kind.BOOL:
                 raise SpecError(
                     f"'when' is {condition.kind.value}", "Compare something, as in `step < 10`."
@@ -296,7 +302,7 @@ class _Resolver:
         self, name: str, condition: Expr | None, condition_text: str, text: str
     ) -> tuple[Piece, ...]:
         self.scope.piece_name = name
-        expr = self.read(text, [])
+        expr = self.read(text)
         if expr.kind not in (Kind.INT, Kind.REAL):
             raise SpecError(f"the value is {expr.kind.value}", "A schedule yields a number.")
         if not isinstance(expr, Invoke):
@@ -338,12 +344,22 @@ class _Resolver:
     def full(self, expr: Expr) -> Expr:
         return expand(expr, tuple(self.scope.lets))
 
-    def read(self, text: str, later: list[str]) -> Expr:
+    def read(self, text: str, later: Sequence[str] = (), own: str = "") -> Expr:
         try:
             return parse(text, self.scope.symbols, self.library.names)
         except SpecError as error:
+            if own and error.fact == f"unknown name '{own}'":
+                raise SpecError(
+                    f"the let '{own}' needs itself", "Write it out.", column=error.column
+                ) from None
             for name in later:
                 if error.fact == f"unknown name '{name}'":
+                    if re.search(rf"\b{own}\b", self.document.let[name]):
+                        raise SpecError(
+                            f"the lets '{own}' and '{name}' need each other",
+                            "Write one of them out.",
+                            column=error.column,
+                        ) from None
                     raise SpecError(
                         f"'{name}' is declared further down in [let]",
                         "Move it up.",
@@ -355,7 +371,13 @@ class _Resolver:
         """Conditions that change with the step compare integers, or a boundary could move."""
         varying = varying_names(tuple(self.scope.lets))
         keyed = [(f"let '{let.name}'", let.value) for let in self.scope.lets]
-        keyed += [(f'piece "{p.name}"', e) for p in pieces for e in (p.condition, p.value) if e]
+        whole = self.document.value is not None
+        keyed += [
+            ("value" if whole else f'piece "{p.name}"', e)
+            for p in pieces
+            for e in (p.condition, p.value)
+            if e
+        ]
         for key, expr in keyed:
             for node in walk(expr):
                 if not isinstance(node, Apply) or node.op not in ("<", "<=", ">", ">=", "==", "!="):

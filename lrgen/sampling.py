@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from .evaluate import Arithmetic, NotFinite
@@ -33,6 +34,8 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                             shift = _integer(offset, env, exact)
                             if place is not None and shift is not None:
                                 found.add(place - shift)
+                    if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
+                        found.update(_turns(node, env, exact))
                 case Apply(op="%" | "//", args=(a, b)) if "step" in names_in(a):
                     length = None if "step" in names_in(b) else _integer(b, env, exact)
                     origin = _offset(a)
@@ -40,6 +43,26 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                     if length is not None and length > 0:
                         found.update(k * length - (shift or 0) for k in (1, 2, 3))
     return sorted(place for place in found if 0 <= place < 2**62)
+
+
+def _turns(condition: Expr, env: Mapping[str, Any], exact: Arithmetic) -> Iterator[int]:
+    """Steps at which a condition becomes true or false, between powers of two that differ."""
+
+    def holds(step: int) -> bool | None:
+        try:
+            return bool(exact.value(condition, {**env, "step": step}))
+        except NotFinite:
+            return None
+
+    spans = list(pairwise([0, *(2**k for k in range(63))]))
+    while spans:
+        left, right = spans.pop()
+        if holds(left) != holds(right):
+            if right - left == 1:
+                yield right
+            else:
+                middle = (left + right) // 2
+                spans += [(left, middle), (middle, right)]
 
 
 def _expressions(schedule: Schedule) -> Iterator[Expr]:

@@ -72,6 +72,7 @@ MADE: dict[str, Callable[[Path], None]] = {
     "file_too_large": _text(SPEC.format(value="1.0" + " " * 100_000).encode()),
     "file_of_megabytes": _text(SPEC.format(value="1.0" + " + step" * 1_500_000).encode()),
     "file_is_a_folder": _folder,
+    "folder_named_as_a_file": _folder,
     "file_is_a_pipe": _pipe,
     "file_outside": _link_outside,
     "file_is_a_device": _link_to_a_device,
@@ -86,8 +87,59 @@ MADE: dict[str, Callable[[Path], None]] = {
 }
 """What is too large, too odd or too much a link to be kept as a file."""
 
-NAMED = {"file_is_a_folder", "file_is_a_device", "file_is_a_pipe", "file_dangling"}
+NAMED = {"file_is_a_device", "file_is_a_pipe", "file_dangling", "folder_named_as_a_file"}
 """Cases whose file is named to the build, not found by it in a folder."""
+
+def _heavy(value: str, *, parameters: str = "", more: str = "", head: str = "") -> bytes:
+    rate = 'peak_lr = { type = "rate", default = 0.5, doc = "A rate." }\n'
+    text = SPEC.format(value=value) + head + "\n[parameters]\n" + rate + parameters + "\n" + more
+    return text.encode()
+
+
+def _lets(first: str, each: str, count: int = 31) -> str:
+    lines = [f'a_0 = "{first}"', *(f'a_{i} = "{each.format(f"a_{i - 1}")}"' for i in range(1, count))]
+    return "[let]\n" + "\n".join(lines) + "\n"
+
+
+def _many_steps(count: int) -> str:
+    return "".join(
+        f'n_{i} = {{ type = "steps", default = {10 * i + 10}, doc = "Updates." }}\n'
+        for i in range(count)
+    )
+
+
+HEAVY: dict[str, bytes] = {
+    "lets that double": _heavy("a_30", more=_lets("step / 7", "{0} * {0}")),
+    "lets of integers that double": _heavy("a_30 / 7", more=_lets("step % 7", "{0} + {0}")),
+    "choices that double": _heavy(
+        "a_30", more=_lets("step / 7", "{0} if step > 5 else {0} / 2")
+    ),
+    "cosines that double": _heavy("a_20", more=_lets("step / 7", "1 + cos(pi * {0}) * {0}", 21)),
+    "powers of powers": _heavy("a_30", more=_lets("step / 7", "{0} ** 999")),
+    "powers of whole powers": _heavy("peak_lr * a_20", more=_lets("step", "{0} ** 999", 21)),
+    "products of whole numbers": _heavy("peak_lr / (1 + a_30)", more=_lets("step", "{0} * {0}")),
+    "exponentials of exponentials": _heavy("a_9", more=_lets("step / 7", "exp({0})", 10)),
+    "many rules between many parameters": _heavy(
+        "peak_lr * step / n_0",
+        parameters=_many_steps(24),
+        head="require = ["
+        + ", ".join(f'"n_{i} + n_{(i * 7) % 24} <= n_{(i * 5 + 1) % 24} + 300"' for i in range(24))
+        + "]\n",
+    ),
+    "nested choices": _heavy(
+        "peak_lr * (" + "1 / n_0 if step > n_0 else (" * 18 + "1" + ")" * 19,
+        parameters=_many_steps(3),
+    ),
+    "nested extremes": _heavy(
+        "peak_lr * " + "max(step, n_0, min(step + 1, n_1, " * 10 + "1" + "))" * 10,
+        parameters=_many_steps(2),
+    ),
+    "sums of cosines": _heavy("peak_lr * (" + " + ".join(["1 + cos(pi * step / 7)"] * 30) + ")"),
+    "products of complements": _heavy("peak_lr" + " * (1 - step / n_0)" * 30, parameters=_many_steps(1)),
+    "large modulus": _heavy("peak_lr * (step ** 9 % 9223372036854775807) / 9223372036854775807"),
+    "large angle": _heavy("peak_lr * sin(1e300 * step) ** 2"),
+}
+"""Legal specs of too much work: built or refused, but within the limits."""
 
 HARD = {
     *MADE,

@@ -9,6 +9,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 GENERATED = Path(os.environ.get("LRGEN_GENERATED", REPOSITORY / "generated"))
+CACHE = REPOSITORY / ".mypy_cache"  # shared by all tests: torch takes ten seconds without
 
 
 def complaints(*command: str, folder: Path = REPOSITORY, **environment: str) -> str:
@@ -31,7 +32,7 @@ def ruff(what: str, *paths: Path | str, folder: Path = REPOSITORY) -> str:
 
 def mypy(*arguments: str, folder: Path = REPOSITORY, path: Path | None = None) -> str:
     environment = {} if path is None else {"MYPYPATH": str(path)}
-    settings = ("--config-file", str(REPOSITORY / "pyproject.toml"))
+    settings = ("--config-file", str(REPOSITORY / "pyproject.toml"), "--cache-dir", str(CACHE))
     return complaints("mypy", *settings, *arguments, folder=folder, **environment)
 
 
