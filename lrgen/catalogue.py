@@ -23,14 +23,19 @@ def catalogue() -> dict[str, Path]:
 
 
 def shown(path: Path) -> str:
-    """How messages and emitted headers name a spec: never by where this machine keeps it."""
-    own = data_folder("spec")
-    if path.is_relative_to(own):
-        return f"spec/{path.relative_to(own).as_posix()}"
+    """How messages name a spec: the catalogue's never by where this machine keeps them."""
+    if path.is_relative_to(data_folder("spec")):
+        return origin(path)
     here = Path.cwd()
     if path.is_absolute() and path.is_relative_to(here):
         return path.relative_to(here).as_posix()
     return path.name if path.is_absolute() else path.as_posix()
+
+
+def origin(path: Path) -> str:
+    """How emitted headers name a spec: the same wherever a build is run."""
+    own = data_folder("spec")
+    return f"spec/{path.relative_to(own).as_posix()}" if path.is_relative_to(own) else path.name
 
 
 def find(names: Sequence[str]) -> list[Path]:

@@ -26,6 +26,7 @@ STAGES = ("read", "resolve", "prove", "sample", "rewrite", "render")
 OUT = Path("generated")
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 PATIENCE = 1.0
+MOST_WORKERS = 8
 
 
 class UsageError(Exception):
@@ -147,7 +148,7 @@ def _build(options: argparse.Namespace) -> int:
                 _backends(options.backend),
                 whole=whole,
                 progress=progress,
-                workers=os.cpu_count() or 1,
+                workers=_workers(),
             )
         except OSError as error:
             raise UsageError(
@@ -181,7 +182,7 @@ def _check(options: argparse.Namespace) -> int:
             _backends(options.backend),
             whole=whole,
             progress=progress,
-            workers=os.cpu_count() or 1,
+            workers=_workers(),
         )
     for one in told_apart(found, out):
         print(f"{(out / one.path).as_posix()}: {_painted(one.state, '31', sys.stdout)}")
@@ -224,6 +225,12 @@ def _unreadable(error: OSError) -> str:
 
 def _backends(chosen: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in BACKENDS if chosen is None or name in chosen)
+
+
+def _workers() -> int:
+    """The processors that are ours to use, up to the number that still pays."""
+    own = getattr(os, "sched_getaffinity", None)
+    return min(MOST_WORKERS, len(own(0)) if own else os.cpu_count() or 1)
 
 
 def _counted(number: int, noun: str) -> str:

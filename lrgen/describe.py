@@ -42,8 +42,9 @@ class Curve:
         self._at = arguments(schedule, values, self.exact)
         self._lets = [(let.name, let.value) for let in schedule.lets]
         self._known: dict[int, Any] = {}
-        found = {*boundaries(schedule, values, self.exact), *self._joints()}
-        self.boundaries = sorted(place for place in found if 0 < place < LAST_STEP)
+        self.boundaries = [
+            place for place in boundaries(schedule, values, self.exact) if 0 < place < LAST_STEP
+        ]
 
     def __call__(self, step: int) -> Any:
         """The value at ``step``."""
@@ -63,20 +64,6 @@ class Curve:
             if piece.condition is None or self.exact.value(piece.condition, at, self._lets):
                 return piece
         raise AssertionError("the last piece has no condition")
-
-    def _joints(self) -> Iterator[int]:
-        """Steps at which another piece begins to hold, whatever its condition looks like."""
-        ladder = [0, *(2**k for k in range(LAST_STEP.bit_length()))]
-        spans = list(itertools.pairwise(ladder))
-        while spans:
-            left, right = spans.pop()
-            if self.piece(left) is self.piece(right):
-                continue
-            if right - left == 1:
-                yield right
-            else:
-                middle = (left + right) // 2
-                spans += [(left, middle), (middle, right)]
 
     @property
     def end(self) -> int | None:

@@ -122,20 +122,22 @@ class Document(_Shape):
 
 
 class Source(BaseModel):
-    """A document and where it came from: ``file`` for messages, ``digest`` of its bytes."""
+    """A document and where it came from: ``file`` for messages, ``origin`` for headers, ``digest`` of its bytes."""
 
     model_config = ConfigDict(frozen=True)
     file: str
+    origin: str
     digest: str
     document: Document
 
 
-def read_source(path: Path, shown: str) -> Source:
+def read_source(path: Path, shown: str, origin: str) -> Source:
     """Read the spec at ``path``.
 
     Args:
         path: A regular file of at most 64 KiB.
-        shown: How messages and emitted headers name it.
+        shown: How messages name it.
+        origin: How emitted headers name it, wherever the build is run.
 
     Raises:
         SpecError: When it is no regular file, no TOML, or has not the shape of a spec.
@@ -146,7 +148,9 @@ def read_source(path: Path, shown: str) -> Source:
         _check_names(document, path)
     except SpecError as error:
         raise error.at(file=shown) from None
-    return Source(file=shown, digest=hashlib.sha256(data).hexdigest(), document=document)
+    return Source(
+        file=shown, origin=origin, digest=hashlib.sha256(data).hexdigest(), document=document
+    )
 
 
 def check_identifier(name: str, what: str) -> None:

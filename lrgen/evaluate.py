@@ -43,7 +43,7 @@ class Arithmetic:
             "not": operator.not_,
             "+": operator.add,
             "-": operator.sub,
-            "*": operator.mul,
+            "*": self._product,
             "/": lambda a, b: mp.mpf(a) / mp.mpf(b),
             "//": operator.floordiv,
             "%": operator.mod,
@@ -77,6 +77,16 @@ class Arithmetic:
     def real(self, value: int | float | str) -> Real:
         """``value``, exactly."""
         return self.context.mpf(value)
+
+    def decimal(self, value: Real, digits: int) -> str:
+        """``value`` in decimal, with ``digits`` digits and no zeros at the end."""
+        return str(self.context.nstr(value, digits, strip_zeros=True))
+
+    def _product(self, a: Value, b: Value) -> Value:
+        whole = isinstance(a, int) and isinstance(b, int)
+        if whole and a.bit_length() + b.bit_length() > MOST_BITS:
+            return self.context.mpf(a) * b
+        return a * b
 
     def _power(self, base: Value, exponent: Value) -> Value:
         whole = isinstance(base, int) and isinstance(exponent, int) and exponent >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,7 +73,9 @@ def parse(text: str, symbols: Mapping[str, Symbol], schedules: frozenset[str]) -
                 column=place,
             )
     try:
-        tree = ast.parse(text, mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as that of an unknown escape in a word
+            tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         column = error.offset or 1
         raise SpecError(

@@ -11,17 +11,20 @@
 Layers: each module imports from strictly lower ones, and each third-party library comes in through
 one of them.
 
-    0  errors, expr
-    1  ops, files
-    2  document (pydantic, tomllib), parse, printer, terms, linear, catalogue
-    3  evaluate (mpmath), ranges, rules, match, simplify, uptodate
-    4  schedule
-    5  exact (sympy), sampling, resolve, guard, rewrite
-    6  prove, vectors, recheck, backends/
-    7  render (jinja2)
-    8  pipeline
-    9  bound, describe
-    10 cli, __init__, __main__
+    0  errors, expr, files, intervals, workers
+    1  catalogue, evaluate (mpmath), ops, shape_errors
+    2  document (pydantic, tomllib), linear, parse, printer, terms, uptodate
+    3  inequalities, match, rules, simplify
+    4  ranges
+    5  finite, schedule
+    6  exact (sympy), guard, inline, parameters, rewrite, sampling
+    7  backends/, describe, prove, resolve, vectors
+    8  recheck, render (jinja2)
+    9  pipeline
+    10 bound
+    11 __init__
+    12 cli
+    13 __main__
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import files
-from .catalogue import catalogue, shown
+from .catalogue import catalogue, origin, shown
 from .errors import SpecError
 from .uptodate import inputs_digest, packages, removable
 
@@ -75,7 +78,7 @@ def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
 
     own: dict[str, Source] = {}
     for path in paths:
-        source = read_source(path, shown(path))
+        source = read_source(path, shown(path), origin(path))
         name = source.document.name
         if name in own:
             raise SpecError(
@@ -85,7 +88,9 @@ def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
             )
         own[name] = source
     others = [
-        read_source(path, shown(path)) for name, path in catalogue().items() if name not in own
+        read_source(path, shown(path), origin(path))
+        for name, path in catalogue().items()
+        if name not in own
     ]
     return Library([*others, *own.values()]), list(own)
 

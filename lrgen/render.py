@@ -6,12 +6,12 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import jinja2
 
 from .backends import Backend
 from .backends.base import View
+from .catalogue import data_folder
 from .ranges import Facts
 from .schedule import Schedule
 
@@ -35,17 +35,10 @@ def render(schedule: Schedule, backend: Backend, facts: Sequence[Facts], always:
     return Emitted(f"{backend.package}/{schedule.name}.py", text)
 
 
-def templates_folder() -> Path:
-    """Where the templates are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "data" / "templates"
-    return installed if installed.is_dir() else package.parent / "templates"
-
-
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_folder()),
+        loader=jinja2.FileSystemLoader(data_folder("templates")),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # the output is Python, and stranger's text is escaped in the view
         trim_blocks=True,

@@ -16,10 +16,11 @@ from .expr import (
     Expr,
     Invoke,
     Kind,
+    Name,
     names_in,
     walk,
 )
-from .inline import Scope
+from .inline import MOST_INLINED_NODES, Scope
 from .ops import OPERATORS, apply
 from .parameters import located, read_parameter, read_value
 from .parse import Symbol, parse
@@ -39,8 +40,6 @@ from .schedule import (
     type_facts,
     varying_names,
 )
-
-MOST_INLINED_NODES = 4_000
 
 
 class Library:
@@ -123,6 +122,7 @@ class _Resolver:
             self.known = self.known.given(rule.condition)
         self.resolve_lets()
         pieces = self.resolve_pieces()
+        self.check_size(pieces)
         self.check_conditions(pieces)
         base = self.base()
         lets = _used(tuple(self.scope.lets), pieces)
@@ -133,6 +133,7 @@ class _Resolver:
             drives=document.drives,
             cites=tuple(document.cites),
             file=self.source.file,
+            origin=self.source.origin,
             fingerprint="",
             parameters=self.parameters,
             requirements=requirements,
@@ -366,6 +367,21 @@ class _Resolver:
                         column=error.column,
                     ) from None
             raise
+
+    def check_size(self, pieces: tuple[Piece, ...]) -> None:
+        """Formulas stay small also when every let is written out, which lets can double."""
+        sizes: dict[str, int] = {}
+        keyed = [(f"let '{let.name}'", let.name, let.value) for let in self.scope.lets]
+        keyed += [(f'piece "{p.name}"', "", e) for p in pieces for e in (p.value, p.condition) if e]
+        for key, name, expr in keyed:
+            size = sum(sizes.get(n.id, 1) if isinstance(n, Name) else 1 for n in walk(expr))
+            if size > MOST_INLINED_NODES:
+                raise SpecError(
+                    f"with its lets written out it has more than {MOST_INLINED_NODES:,} operations",
+                    "Build fewer lets on each other.",
+                    key=key,
+                )
+            sizes[name] = size
 
     def check_conditions(self, pieces: tuple[Piece, ...]) -> None:
         """Conditions that change with the step compare integers, or a boundary could move."""

@@ -165,6 +165,7 @@ class Schedule:
     drives: str
     cites: tuple[str, ...]
     file: str
+    origin: str
     fingerprint: str
     parameters: tuple[Parameter, ...]
     requirements: tuple[Requirement, ...]

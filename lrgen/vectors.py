@@ -10,7 +10,6 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-import mpmath
 import numpy as np
 
 from .evaluate import Arithmetic
@@ -137,7 +136,9 @@ def _case(
     rows = []
     for step, flag in sorted(_steps(schedule, values, exact).items()):
         value = _value(schedule, {**env, "step": step}, exact)
-        rows.append(Row(step, decimal(value), float(nearest_float32(value)), flag))
+        rows.append(
+            Row(step, exact.decimal(value, SHOWN_DIGITS), float(nearest_float32(value)), flag)
+        )
     plain = {p.name: values[p.name] for p in schedule.parameters}
     return Case(name, doc, plain, tuple(rows))
 
@@ -168,11 +169,6 @@ def _steps(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -
             if right - left > 1:
                 flagged.setdefault(source.randrange(left, right), "inside")
     return {step: flag for step, flag in flagged.items() if 0 <= step <= 2**53}
-
-
-def decimal(value: Any) -> str:
-    """An exact value in decimal, 30 digits, without an exponent only where that is short."""
-    return str(mpmath.nstr(value, SHOWN_DIGITS, strip_zeros=True))
 
 
 def nearest_float32(value: Any) -> np.float32:

@@ -125,7 +125,7 @@ def _check(
         raise ValueError(f"gamma must be a finite number, got {gamma!r}")
     if not low_lr <= peak_lr:
         raise ValueError(
-            f"low_lr <= peak_lr does not hold: peak_lr = {peak_lr!r}, low_lr = {low_lr!r}"
+            f"low_lr <= peak_lr does not hold: low_lr = {low_lr!r}, peak_lr = {peak_lr!r}"
         )
     if not up_steps + down_steps >= 1:
         raise ValueError(

@@ -88,7 +88,7 @@ def _check(
         raise ValueError(f"start_lr > 0 does not hold: start_lr = {start_lr!r}")
     if not start_lr <= peak_lr:
         raise ValueError(
-            f"start_lr <= peak_lr does not hold: peak_lr = {peak_lr!r}, start_lr = {start_lr!r}"
+            f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
     if not peak_lr <= 1000000000000.0 * start_lr:
         raise ValueError(

@@ -110,5 +110,5 @@ def _check(
         )
     if not start_lr <= peak_lr:
         raise ValueError(
-            f"start_lr <= peak_lr does not hold: peak_lr = {peak_lr!r}, start_lr = {start_lr!r}"
+            f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )

@@ -117,7 +117,7 @@ def _check(
         raise ValueError(f"steepness must be a finite number, got {steepness!r}")
     if not end_lr <= base_lr:
         raise ValueError(
-            f"end_lr <= base_lr does not hold: base_lr = {base_lr!r}, end_lr = {end_lr!r}"
+            f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
     if not 0.01 <= steepness <= 5:
         raise ValueError(f"0.01 <= steepness <= 5 does not hold: steepness = {steepness!r}")

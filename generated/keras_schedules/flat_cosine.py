@@ -121,5 +121,5 @@ def _check(
         )
     if not end_lr <= base_lr:
         raise ValueError(
-            f"end_lr <= base_lr does not hold: base_lr = {base_lr!r}, end_lr = {end_lr!r}"
+            f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )

@@ -104,6 +104,6 @@ def _check(
         raise ValueError(f"start_momentum must be a finite number >= 0, got {start_momentum!r}")
     if not start_momentum <= end_momentum < 1:
         raise ValueError(
-            f"start_momentum <= end_momentum < 1 does not hold: end_momentum = {end_momentum!r}, "
-            f"start_momentum = {start_momentum!r}"
+            "start_momentum <= end_momentum < 1 does not hold: start_momentum = "
+            f"{start_momentum!r}, end_momentum = {end_momentum!r}"
         )

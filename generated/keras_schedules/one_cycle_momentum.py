@@ -168,6 +168,6 @@ def _check(
         )
     if not low_momentum <= high_momentum < 1:
         raise ValueError(
-            f"low_momentum <= high_momentum < 1 does not hold: high_momentum = {high_momentum!r}, "
-            f"low_momentum = {low_momentum!r}"
+            f"low_momentum <= high_momentum < 1 does not hold: low_momentum = {low_momentum!r}, "
+            f"high_momentum = {high_momentum!r}"
         )

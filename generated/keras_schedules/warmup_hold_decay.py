@@ -146,7 +146,7 @@ def _check(
         )
     if not start_lr <= peak_lr:
         raise ValueError(
-            f"start_lr <= peak_lr does not hold: peak_lr = {peak_lr!r}, start_lr = {start_lr!r}"
+            f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")

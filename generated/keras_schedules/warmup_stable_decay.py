@@ -175,5 +175,5 @@ def _check(
         )
     if not end_lr <= peak_lr:
         raise ValueError(
-            f"end_lr <= peak_lr does not hold: peak_lr = {peak_lr!r}, end_lr = {end_lr!r}"
+            f"end_lr <= peak_lr does not hold: end_lr = {end_lr!r}, peak_lr = {peak_lr!r}"
         )

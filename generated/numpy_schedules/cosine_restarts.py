@@ -58,5 +58,5 @@ def _check(
         raise ValueError(f"cycle_steps >= 1 does not hold: cycle_steps = {cycle_steps!r}")
     if not end_lr <= base_lr:
         raise ValueError(
-            f"end_lr <= base_lr does not hold: base_lr = {base_lr!r}, end_lr = {end_lr!r}"
+            f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )

@@ -73,7 +73,7 @@ def _check(
         raise ValueError(f"k must be a finite number, got {k!r}")
     if not end_lr <= base_lr:
         raise ValueError(
-            f"end_lr <= base_lr does not hold: base_lr = {base_lr!r}, end_lr = {end_lr!r}"
+            f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
     if not 0.5 <= k <= 10:
         raise ValueError(f"0.5 <= k <= 10 does not hold: k = {k!r}")

@@ -60,5 +60,5 @@ def _check(
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not end_lr <= base_lr:
         raise ValueError(
-            f"end_lr <= base_lr does not hold: base_lr = {base_lr!r}, end_lr = {end_lr!r}"
+            f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )

@@ -71,7 +71,7 @@ def _check(
         raise ValueError(f"start_lr > 0 does not hold: start_lr = {start_lr!r}")
     if not start_lr <= end_lr:
         raise ValueError(
-            f"start_lr <= end_lr does not hold: end_lr = {end_lr!r}, start_lr = {start_lr!r}"
+            f"start_lr <= end_lr does not hold: start_lr = {start_lr!r}, end_lr = {end_lr!r}"
         )
     if not end_lr <= 1000000000000.0 * start_lr:
         raise ValueError(

@@ -58,7 +58,7 @@ def _check(
         raise ValueError(f"power must be a finite number, got {power!r}")
     if not start_lr <= peak_lr:
         raise ValueError(
-            f"start_lr <= peak_lr does not hold: peak_lr = {peak_lr!r}, start_lr = {start_lr!r}"
+            f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")

@@ -275,7 +275,7 @@ def _check(
         raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
     if not start_lr <= peak_lr:
         raise ValueError(
-            f"start_lr <= peak_lr does not hold: peak_lr = {peak_lr!r}, start_lr = {start_lr!r}"
+            f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
 
 

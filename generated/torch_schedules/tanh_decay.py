@@ -294,7 +294,7 @@ def _check(
         raise ValueError(f"upper must be a finite number, got {upper!r}")
     if not end_lr <= base_lr:
         raise ValueError(
-            f"end_lr <= base_lr does not hold: base_lr = {base_lr!r}, end_lr = {end_lr!r}"
+            f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
     if not (-10 <= lower <= upper and upper <= 10):
         raise ValueError(

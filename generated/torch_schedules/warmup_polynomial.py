@@ -297,7 +297,7 @@ def _check(
         )
     if not end_lr <= peak_lr:
         raise ValueError(
-            f"end_lr <= peak_lr does not hold: peak_lr = {peak_lr!r}, end_lr = {end_lr!r}"
+            f"end_lr <= peak_lr does not hold: end_lr = {end_lr!r}, peak_lr = {peak_lr!r}"
         )
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")

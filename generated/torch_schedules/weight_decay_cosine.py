@@ -60,6 +60,6 @@ def _check(
         raise ValueError(f"start_decay must be a finite number >= 0, got {start_decay!r}")
     if not start_decay <= end_decay:
         raise ValueError(
-            f"start_decay <= end_decay does not hold: end_decay = {end_decay!r}, start_decay = "
-            f"{start_decay!r}"
+            f"start_decay <= end_decay does not hold: start_decay = {start_decay!r}, end_decay = "
+            f"{end_decay!r}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..expr import names_in
+from ..expr import Name, walk
 from ..printer import show
 from ..schedule import Parameter, Requirement, Schedule
 from .host import PYTHON_DIALECT
@@ -20,8 +20,9 @@ def check_lines(schedule: Schedule) -> list[str]:
         name = parameter.name
         lines += _refusal(_wrong(parameter), f"{name} {parameter.rule()}, got ", [f"{{{name}!r}}"])
     for requirement in schedule.requirements:
-        used = names_in(requirement.condition)
-        values = [f"{p.name} = {{{p.name}!r}}" for p in schedule.parameters if p.name in used]
+        # In the order in which the rule names them.
+        used = dict.fromkeys(n.id for n in walk(requirement.condition) if isinstance(n, Name))
+        values = [f"{name} = {{{name}!r}}" for name in used]
         lines += _refusal(_broken(requirement), f"{requirement.text} does not hold: ", values)
     return lines
 

@@ -96,7 +96,7 @@ any_tree = st.sampled_from([Kind.INT, Kind.REAL, Kind.BOOL]).flatmap(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(any_tree.filter(lambda tree: not is_a_tower(tree)))
 def test_what_is_printed_reads_back_as_the_same_tree(tree: Expr) -> None:
     text = show(tree)
@@ -136,12 +136,13 @@ def groups(text: str) -> list[tuple[int, int]]:
 
 
 def test_a_printer_that_forgets_brackets_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "lrgen.printer._operand", lambda expr, least, dialect: show(expr, dialect)
-    )
+    tree = read("(x + y) * x")
 
-    with pytest.raises((AssertionError, SpecError, ExceptionGroup)):
-        test_what_is_printed_reads_back_as_the_same_tree()
+    assert read(show(tree)) == tree
+
+    monkeypatch.setattr("lrgen.printer._operand", lambda expr, least, dialect: show(expr, dialect))
+
+    assert read(show(tree)) != tree
 
 
 # -- precedence ------------------------------------------------------------------------------
