@@ -32,7 +32,7 @@ _EMITTED = set.union(
     {"state", "last_epoch", "on_change", "epoch", "rate", "cast", "binary64"},
     {"np", "numpy", "torch", "jax", "jnp", "keras", "ops", "math", "copy", "contextlib"},
     {"Tensor", "LRScheduler", "Optimizer", "Sequence", "Callable", "Literal", "Any", "SPEC"},
-    {"ArrayLike", "DTypeLike", "NDArray", "warnings"},
+    {"ArrayLike", "DTypeLike", "NDArray", "warnings", "minimum", "maximum"},
 )
 RESERVED = {*keyword.kwlist, *dir(builtins), *OPERATORS, *_EMITTED}
 _TAKEN: dict[str, set[str]] = {
@@ -122,7 +122,14 @@ class Document(_Shape):
 
 
 class Source(BaseModel):
-    """A document and where it came from: ``file`` for messages, ``origin`` for headers, ``digest`` of its bytes."""
+    """A document and where it came from.
+
+    Attributes:
+        file: Its name in messages.
+        origin: Its name in emitted headers.
+        digest: Of its bytes.
+        document: What it holds.
+    """
 
     model_config = ConfigDict(frozen=True)
     file: str
@@ -131,13 +138,13 @@ class Source(BaseModel):
     document: Document
 
 
-def read_source(path: Path, shown: str, origin: str) -> Source:
+def read_source(path: Path, shown: str, origin: str = "") -> Source:
     """Read the spec at ``path``.
 
     Args:
         path: A regular file of at most 64 KiB.
         shown: How messages name it.
-        origin: How emitted headers name it, wherever the build is run.
+        origin: How emitted headers name it, wherever the build is run; by default its file name.
 
     Raises:
         SpecError: When it is no regular file, no TOML, or has not the shape of a spec.
@@ -149,7 +156,10 @@ def read_source(path: Path, shown: str, origin: str) -> Source:
     except SpecError as error:
         raise error.at(file=shown) from None
     return Source(
-        file=shown, origin=origin, digest=hashlib.sha256(data).hexdigest(), document=document
+        file=shown,
+        origin=origin or path.name,
+        digest=hashlib.sha256(data).hexdigest(),
+        document=document,
     )
 
 

@@ -122,10 +122,15 @@ class Guards:
         if not known_exponent.at_least(0):
             meant = [facts.range(self._full(exponent)) for facts in scope.meant]
             if all(r.at_least(0) for r in meant):
-                # Below the piece a power would grow without bound.
+                # Before the piece a power would grow without bound.
                 exponent = self._nonnegative(exponent, scope)
             elif not known_base.at_least(0, True):
                 base = self._positive(base, scope)
+        if known_exponent.high is None and not known_base.at_most(1):
+            meant = [facts.range(self._full(exponent)) for facts in scope.meant]
+            if all(r.high is not None for r in meant):
+                # After the piece too.
+                exponent = self._capped(exponent, scope)
         return replace(expr, args=(base, exponent))
 
     def _meant(self, expr: Expr, test: Callable[[Facts, Expr], bool], scope: _Scope) -> bool:

@@ -7,13 +7,14 @@ conclusions but never makes a false one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from .expr import Expr, Kind
 from .intervals import Bound, Range
-from .linear import ONE, Parts, added, linear, scaled
+from .linear import ONE, added, linear, scaled
 
 MOST_ROWS = 400
 
@@ -58,27 +59,34 @@ def connected(rows: Iterable[Row], target: Expr) -> list[Row]:
 
 def eliminate(rows: list[Row], keep: Expr | None) -> Range | Impossible:
     """Remove every part but ``keep``; what is left are its bounds."""
-    table: dict[tuple[tuple[Expr, Fraction], ...], bool] = {}
-    order: dict[Expr, int] = {}
+    # Parts are numbered in the order of their first use and factors are whole, without a common
+    # divisor: most of a build's time went into fractions and into the hashes of trees.
+    numbers: dict[Expr, int] = {ONE: _ONE}
+    if keep is not None:
+        numbers[keep] = _KEEP
+    table: _Table = {}
     for row in rows:
-        for part, _ in row.parts:
-            order.setdefault(part, len(order))
-        _insert(table, dict(row.parts), row.strict, order)
-    unknowns = {p for parts in table for p, _ in parts if p not in (ONE, keep)}
+        scale = math.lcm(*(factor.denominator for _, factor in row.parts))
+        whole = {
+            numbers.setdefault(part, len(numbers) + 1): int(factor * scale)
+            for part, factor in row.parts
+        }
+        _insert(table, whole, row.strict)
+    unknowns = {part for parts in table for part, _ in parts if part > _KEEP}
     while unknowns:
-        signs: dict[Expr, list[int]] = {u: [0, 0] for u in unknowns}
+        signs: dict[int, list[int]] = {u: [0, 0] for u in unknowns}
         for parts in table:
             for part, factor in parts:
                 if part in signs:
                     signs[part][factor > 0] += 1
-        unknown = min(unknowns, key=lambda u: (signs[u][0] * signs[u][1], order[u]))
+        unknown = min(unknowns, key=lambda u: (signs[u][0] * signs[u][1], u))
         unknowns.discard(unknown)
-        above: list[tuple[Parts, bool]] = []
-        below: list[tuple[Parts, bool]] = []
-        rest: dict[tuple[tuple[Expr, Fraction], ...], bool] = {}
+        above: list[tuple[dict[int, int], bool]] = []
+        below: list[tuple[dict[int, int], bool]] = []
+        rest: _Table = {}
         for parts, strict in table.items():
             known = dict(parts)
-            factor = known.get(unknown, Fraction(0))
+            factor = known.get(unknown, 0)
             if factor == 0:
                 rest[parts] = strict
             else:
@@ -88,44 +96,48 @@ def eliminate(rows: list[Row], keep: Expr | None) -> Range | Impossible:
             continue  # forgetting facts is safe
         for up, up_strict in above:
             for down, down_strict in below:
-                both = added(scaled(up, -down[unknown]), scaled(down, up[unknown]))
-                _insert(table, both, up_strict or down_strict, order)
+                _insert(table, _without(unknown, up, down), up_strict or down_strict)
+    return _bounds(table)
+
+
+_ONE, _KEEP = 0, 1
+_Table = dict[tuple[tuple[int, int], ...], bool]
+
+
+def _without(unknown: int, up: dict[int, int], down: dict[int, int]) -> dict[int, int]:
+    """The sum of both rows in which ``unknown`` cancels."""
+    times_up, times_down = -down[unknown], up[unknown]
+    both = {part: factor * times_up for part, factor in up.items()}
+    for part, factor in down.items():
+        both[part] = both.get(part, 0) + factor * times_down
+    return {part: factor for part, factor in both.items() if factor}
+
+
+def _bounds(table: _Table) -> Range | Impossible:
+    """What rows that hold nothing but a constant and the part to keep say of it."""
     low: Bound | None = None
     high: Bound | None = None
     for parts, strict in table.items():
         known = dict(parts)
-        constant = known.get(ONE, Fraction(0))
-        factor = known.get(keep, Fraction(0)) if keep is not None else Fraction(0)
+        constant, factor = known.get(_ONE, 0), known.get(_KEEP, 0)
         if factor == 0:
             if constant < 0 or (constant == 0 and strict):
                 return IMPOSSIBLE
-        elif factor > 0:
-            bound = (-constant / factor, strict)
+            continue
+        bound = (Fraction(-constant, factor), strict)
+        if factor > 0:
             low = bound if low is None or bound > low else low
-        else:
-            bound = (-constant / factor, strict)
-            if high is None or (bound[0], not bound[1]) < (high[0], not high[1]):
-                high = bound
+        elif high is None or (bound[0], not bound[1]) < (high[0], not high[1]):
+            high = bound
     return Range(low, high)
 
 
-def _insert(
-    table: dict[tuple[tuple[Expr, Fraction], ...], bool],
-    parts: Parts,
-    strict: bool,
-    order: dict[Expr, int],
-) -> None:
-    """Add a row, scaled so that equal rows are found equal."""
-    size = next((abs(f) for p, f in parts.items() if p != ONE), None)
-    if size is None:
-        constant = parts.get(ONE, Fraction(0))
+def _insert(table: _Table, parts: dict[int, int], strict: bool) -> None:
+    """Add a row, divided such that equal rows are found equal."""
+    if parts.keys() <= {_ONE}:
+        constant = parts.get(_ONE, 0)
         if constant > 0 or (constant == 0 and not strict):
             return
-        size = abs(constant) or Fraction(1)
-    key = tuple(
-        sorted(
-            ((p, f / size) for p, f in parts.items()),
-            key=lambda item: order.setdefault(item[0], len(order)),
-        )
-    )
+    divisor = math.gcd(*parts.values()) or 1
+    key = tuple(sorted((part, factor // divisor) for part, factor in parts.items()))
     table[key] = table.get(key, False) or strict

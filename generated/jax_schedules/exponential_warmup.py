@@ -67,7 +67,7 @@ def _rate(
     """Rate at each ``step``, in binary64."""
     progress = step / jnp.maximum(warmup_steps, 1)
 
-    warmup = start_lr * (peak_lr / start_lr) ** progress
+    warmup = start_lr * (peak_lr / start_lr) ** jnp.minimum(progress, 1.0)
 
     return jnp.where(step < warmup_steps, warmup, peak_lr)
 

@@ -76,7 +76,7 @@ def _rate(
     if growth == "linear":
         growth_lr = start_lr + (end_lr - start_lr) * progress
     else:
-        growth_lr = start_lr * (end_lr / start_lr) ** progress
+        growth_lr = start_lr * (end_lr / start_lr) ** jnp.minimum(progress, 1.0)
 
     return jnp.where(step < total_steps, growth_lr, end_lr)
 

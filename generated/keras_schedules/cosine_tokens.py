@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def minimum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x < y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class CosineTokens(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -100,7 +105,7 @@ def _rate(
 ) -> Any:
     """Rate at each ``step``, in binary64."""
     last = total_tokens // tokens_per_update + 1
-    tokens = ops.minimum(step, last) * tokens_per_update
+    tokens = minimum(step, last) * tokens_per_update
     remaining = cast(total_tokens - tokens, "float64") / max(total_tokens - warmup_tokens, 1)
 
     warmup = peak_lr * cast(tokens, "float64") / warmup_tokens

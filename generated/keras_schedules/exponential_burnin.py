@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class ExponentialBurnin(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -111,15 +116,15 @@ def _rate(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = ops.maximum(
+        stairs = maximum(
             base_lr
-            * decay_rate ** cast(ops.maximum((step - burnin_steps) // decay_steps, 0), "float64"),
+            * decay_rate ** cast(maximum((step - burnin_steps) // decay_steps, 0), "float64"),
             end_lr,
         )
     else:
-        stairs = ops.maximum(
+        stairs = maximum(
             base_lr
-            * decay_rate ** cast(ops.maximum((step - burnin_steps) // decay_steps, 0), "float64")
+            * decay_rate ** cast(maximum((step - burnin_steps) // decay_steps, 0), "float64")
             * decay_rate ** (cast((step - burnin_steps) % decay_steps, "float64") / decay_steps),
             end_lr,
         )

@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def minimum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x < y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class ExponentialWarmup(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -86,7 +91,7 @@ def _rate(
     """Rate at each ``step``, in binary64."""
     progress = cast(step, "float64") / max(warmup_steps, 1)
 
-    warmup = start_lr * (peak_lr / start_lr) ** progress
+    warmup = start_lr * (peak_lr / start_lr) ** minimum(progress, 1.0)
 
     return ops.where(step < warmup_steps, warmup, peak_lr)
 

@@ -22,6 +22,16 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def minimum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x < y, x, y + ops.zeros_like(x))
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class KDecayCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -97,7 +107,7 @@ def _rate(
     decayed = ops.where(
         progress < 0.5,
         1 - progress**k,
-        -ops.expm1(ops.minimum(k * ops.log1p(ops.maximum(-remaining, -0.9999999999999999)), 0.0)),
+        -ops.expm1(minimum(k * ops.log1p(maximum(-remaining, -0.9999999999999999)), 0.0)),
     )
 
     # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.

@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def minimum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x < y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class Noam(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -86,7 +91,7 @@ def _rate(
     return (
         base_lr
         / math.sqrt(model_size)
-        * ops.minimum(
+        * minimum(
             1 / ops.sqrt(cast(update, "float64")),
             cast(update, "float64") / float(warmup_steps) ** 1.5,
         )

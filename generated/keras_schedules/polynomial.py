@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class Polynomial(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -90,7 +95,7 @@ def _rate(
     power: float,
 ) -> Any:
     """Rate at each ``step``, in binary64."""
-    remaining = cast(ops.maximum(total_steps - step, 0), "float64") / max(total_steps, 1)
+    remaining = cast(maximum(total_steps - step, 0), "float64") / max(total_steps, 1)
 
     decay = end_lr + (base_lr - end_lr) * remaining**power
 

@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class PolynomialCycle(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -90,9 +95,9 @@ def _rate(
 ) -> Any:
     """Rate at each ``step``, in binary64."""
     # ceil(i / j) == -(-i // j), exact in integers.
-    cycles = ops.maximum(-(-step // cycle_steps), 1)
+    cycles = maximum(-(-step // cycle_steps), 1)
     remaining = cast(cycles * cycle_steps - step, "float64") / cast(cycles * cycle_steps, "float64")
-    return end_lr + (base_lr - end_lr) * ops.maximum(remaining, 0.0) ** power
+    return end_lr + (base_lr - end_lr) * maximum(remaining, 0.0) ** power
 
 
 def _check(

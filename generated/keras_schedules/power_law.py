@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class PowerLaw(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -82,7 +87,7 @@ def _rate(
     power: float,
 ) -> Any:
     """Rate at each ``step``, in binary64."""
-    decay = base_lr * (hold_steps / cast(ops.maximum(step, 1), "float64")) ** power
+    decay = base_lr * (hold_steps / cast(maximum(step, 1), "float64")) ** power
 
     return ops.where(step < hold_steps, base_lr, decay)
 

@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class PowerLawLinearTail(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -102,8 +107,8 @@ def _rate(
     tail_start = total_steps - tail_steps
     power_law = ops.where(
         step < hold_steps,
-        base_lr,
-        base_lr * (hold_steps / cast(ops.maximum(step, 1), "float64")) ** power,
+        ops.full_like(step, base_lr, dtype="float64"),
+        base_lr * (hold_steps / cast(maximum(step, 1), "float64")) ** power,
     )
     trend = power_law
 

@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def minimum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x < y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class RangeTest(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -97,7 +102,7 @@ def _rate(
     if growth == "linear":
         growth_lr = start_lr + (end_lr - start_lr) * progress
     else:
-        growth_lr = start_lr * (end_lr / start_lr) ** progress
+        growth_lr = start_lr * (end_lr / start_lr) ** minimum(progress, 1.0)
 
     return ops.where(step < total_steps, growth_lr, end_lr)
 

@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class Rex(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -87,7 +92,7 @@ def _rate(
     progress = cast(step, "float64") / max(total_steps, 1)
     remaining = cast(total_steps - step, "float64") / max(total_steps, 1)
 
-    decay = end_lr + (base_lr - end_lr) * remaining / ops.maximum(1 - progress / 2, 0.5)
+    decay = end_lr + (base_lr - end_lr) * remaining / maximum(1 - progress / 2, 0.5)
 
     return ops.where(step < total_steps, decay, end_lr)
 

@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def minimum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x < y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class TanhDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -102,7 +107,7 @@ def _rate(
     position = lower * remaining + upper * progress
 
     # 1 - tanh(x) == 2 / (exp(2 * x) + 1), without the cancellation for large x.
-    decay = end_lr + (base_lr - end_lr) / (ops.exp(ops.minimum(2 * position, 40.0)) + 1)
+    decay = end_lr + (base_lr - end_lr) / (ops.exp(minimum(2 * position, 40.0)) + 1)
 
     return ops.where(step < total_steps, decay, end_lr)
 

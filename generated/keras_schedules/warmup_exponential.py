@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class WarmupExponential(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -100,12 +105,12 @@ def _rate(
     if staircase:
         stairs = (
             peak_lr
-            * decay_rate ** cast(ops.maximum((step - warmup_steps) // decay_steps, 0), "float64")
+            * decay_rate ** cast(maximum((step - warmup_steps) // decay_steps, 0), "float64")
         )
     else:
         stairs = (
             peak_lr
-            * decay_rate ** cast(ops.maximum((step - warmup_steps) // decay_steps, 0), "float64")
+            * decay_rate ** cast(maximum((step - warmup_steps) // decay_steps, 0), "float64")
             * decay_rate ** (cast((step - warmup_steps) % decay_steps, "float64") / decay_steps)
         )
 

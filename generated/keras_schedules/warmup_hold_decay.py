@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class WarmupHoldDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -104,10 +109,7 @@ def _rate(
     start_lr: float,
 ) -> Any:
     """Rate at each ``step``, in binary64."""
-    progress = (
-        cast(ops.maximum(step - decay_start, 0), "float64")
-        / max(total_steps - decay_start, 1)
-    )
+    progress = cast(maximum(step - decay_start, 0), "float64") / max(total_steps - decay_start, 1)
 
     warmup = start_lr + (peak_lr - start_lr) * cast(step, "float64") / max(warmup_steps, 1)
     decay_decay = peak_lr * decay_rate**progress

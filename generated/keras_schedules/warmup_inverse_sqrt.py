@@ -22,6 +22,11 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class WarmupInverseSqrt(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -81,7 +86,7 @@ def _rate(
     decay_start = max(warmup_steps, 1)
 
     warmup = peak_lr * cast(step, "float64") / max(warmup_steps, 1)
-    decay = peak_lr * ops.sqrt(decay_start / cast(ops.maximum(step, decay_start), "float64"))
+    decay = peak_lr * ops.sqrt(decay_start / cast(maximum(step, decay_start), "float64"))
 
     return ops.where(step < warmup_steps, warmup, decay)
 

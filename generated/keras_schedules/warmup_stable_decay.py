@@ -22,6 +22,16 @@ else:
     binary64 = contextlib.nullcontext
 
 
+def minimum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x < y, x, y + ops.zeros_like(x))
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+    return ops.where(x > y, x, y + ops.zeros_like(x))
+
+
 @keras.saving.register_keras_serializable(package="lrgen")
 class WarmupStableDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Rate at update number ``step``, counted from 0, as float32.
@@ -112,14 +122,11 @@ def _rate(
 ) -> Any:
     """Rate at each ``step``, in binary64."""
     decay_start = total_steps - decay_steps
-    progress = (
-        cast(ops.maximum(step - decay_start, 0), "float64")
-        / max(total_steps - decay_start, 1)
-    )
+    progress = cast(maximum(step - decay_start, 0), "float64") / max(total_steps - decay_start, 1)
     remaining = cast(total_steps - step, "float64") / max(total_steps - decay_start, 1)
     # exp(x) - 1 == expm1(x), without the cancellation near x = 0.
     fraction = (
-        ops.expm1(ops.minimum(0.6931471805599453 * remaining, 0.6931471805599453))
+        ops.expm1(minimum(0.6931471805599453 * remaining, 0.6931471805599453))
         / math.expm1(0.6931471805599453)
     )
 

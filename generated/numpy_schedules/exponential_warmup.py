@@ -40,7 +40,7 @@ def exponential_warmup(
         raise ValueError(f"step must be an integer >= 0, got {np.min(step)}")
     progress = step / max(warmup_steps, 1)
 
-    warmup = start_lr * (peak_lr / start_lr) ** progress
+    warmup = start_lr * (peak_lr / start_lr) ** np.minimum(progress, 1.0)
 
     return np.select([step < warmup_steps], [warmup], peak_lr)
 

@@ -47,7 +47,7 @@ def range_test(
     if growth == "linear":
         growth_lr = start_lr + (end_lr - start_lr) * progress
     else:
-        growth_lr = start_lr * (end_lr / start_lr) ** progress
+        growth_lr = start_lr * (end_lr / start_lr) ** np.minimum(progress, 1.0)
 
     return np.select([step < total_steps], [growth_lr], end_lr)
 

@@ -38,7 +38,8 @@ def constant(
     """
     _check(base_lr)
     step = step.long()
-    return torch.full_like(step, base_lr, dtype=torch.float64).to(dtype)
+    lr = torch.full_like(step, base_lr, dtype=torch.float64)
+    return lr.to(dtype)
 
 
 class ConstantLR(LRScheduler):

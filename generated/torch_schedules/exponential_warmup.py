@@ -47,7 +47,7 @@ def exponential_warmup(
     step = step.long()
     progress = step.double() / max(warmup_steps, 1)
 
-    warmup = start_lr * (peak_lr / start_lr) ** progress
+    warmup = start_lr * (peak_lr / start_lr) ** torch.clamp(progress, max=1.0)
 
     return torch.where(step < warmup_steps, warmup, peak_lr).to(dtype)
 

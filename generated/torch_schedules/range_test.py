@@ -54,7 +54,7 @@ def range_test(
     if growth == "linear":
         growth_lr = start_lr + (end_lr - start_lr) * progress
     else:
-        growth_lr = start_lr * (end_lr / start_lr) ** progress
+        growth_lr = start_lr * (end_lr / start_lr) ** torch.clamp(progress, max=1.0)
 
     return torch.where(step < total_steps, growth_lr, end_lr).to(dtype)
 

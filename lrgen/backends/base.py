@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from ..expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
 from ..guard import Guards, uses_of
 from ..printer import Dialect, Spelling, show
 from ..ranges import Facts
-from ..schedule import Let, Piece, Schedule
+from ..schedule import Let, Piece, Schedule, varying_names
 from .checks import check_lines
 from .host import Table
 from .layout import COLUMNS
@@ -139,7 +140,8 @@ class Style:
         host: For numbers that Python holds.
         pi: The circle number.
         casts: Whether integers that enter real arithmetic need ``array["real"]``.
-        fills: Whether a choice between two host numbers needs ``array["fill"]`` around one.
+        fills: How many host numbers of a choice inside a formula need ``array["fill"]``: none,
+            one of two, since the other then follows its type, or each.
         host_kinds: Parameters of these kinds are numbers that Python holds.
         names: Other spellings of names, such as ``self.peak_lr``.
     """
@@ -148,7 +150,7 @@ class Style:
     host: Table
     pi: str
     casts: bool = False
-    fills: bool = False
+    fills: Literal["none", "one", "each"] = "none"
     host_kinds: frozenset[Kind] = frozenset(Kind)
     names: Mapping[str, str] = field(default_factory=dict)
 
@@ -158,6 +160,7 @@ class Spelled:
 
     def __init__(self, schedule: Schedule, lets: Sequence[Let], style: Style) -> None:
         self.style = style
+        self.varying = varying_names(tuple(lets))
         self.arrays = {"step"} | {
             p.name for p in schedule.parameters if p.kind not in style.host_kinds
         }
@@ -179,11 +182,26 @@ class Spelled:
         lowered = self._lowered(expr)
         return show(self._cast(lowered) if kind is Kind.REAL else lowered, self.dialect)
 
-    def real(self, expr: Expr) -> str:
-        """``expr`` as code that yields a binary64 array."""
-        if self.is_host(expr) and self.style.fills:
-            return show(Apply("fill", (self._lowered(expr),), Kind.REAL), self.dialect)
-        return show(self._cast(self._lowered(expr)), self.dialect)
+    def number(self, expr: Expr) -> Expr:
+        """``expr`` as a real number or array: integers are cast, whole literals spelt as reals."""
+        match expr:
+            case Apply(op="if", args=(condition, yes, no)):
+                branches = (condition, self.number(yes), self.number(no))
+                return Apply("if", branches, Kind.REAL, expr.column)
+            case Number(value=value):
+                return Number(float(value))
+        return expr if expr.kind is Kind.REAL else Apply("real", (expr,), Kind.REAL)
+
+    def filled(self, expr: Expr) -> Expr:
+        """``expr`` as a binary64 array of the shape of ``step``, whatever Python decides."""
+        match expr:
+            case Apply(op="if", args=(condition, yes, no)) if self.is_host(condition):
+                branches = (condition, self.filled(yes), self.filled(no))
+                return Apply("if", branches, Kind.REAL, expr.column)
+        number = self.number(expr)
+        if self.varying.isdisjoint(names_in(expr)):
+            return Apply("fill", (number,), Kind.REAL)
+        return number
 
     def _spelling(self, node: Apply) -> Spelling | None:
         if node.op == "pi":
@@ -219,7 +237,7 @@ class Spelled:
                 if kind is Kind.REAL:
                     pair = (self._cast(pair[0]), self._cast(pair[1]))
                 first = Apply(expr.op, pair, kind)
-            return first if not self._all_host(expr) else expr
+            return expr if self.is_host(expr) else first
         if expr.op == "**" and expr.kind is Kind.REAL and expr.args[0].kind is Kind.INT:
             base, exponent = expr.args
             if isinstance(base, Number):
@@ -229,9 +247,8 @@ class Spelled:
             expr = replace(expr, args=(self._cast(base), exponent))
         if expr.op == "if" and expr.kind is Kind.REAL:
             condition, yes, no = expr.args
-            decided = self.is_host(condition)
-            if self.style.fills and not decided and self.is_host(yes) and self.is_host(no):
-                yes = Apply("fill", (yes,), Kind.REAL)
+            if not self.is_host(condition):
+                yes, no = self._alike(yes, no)
             return replace(expr, args=(condition, self._cast(yes), self._cast(no)))
         if expr.kind is Kind.REAL and expr.op not in ("real", "fill"):
             return replace(expr, args=tuple(self._cast(a) for a in expr.args))
@@ -239,8 +256,15 @@ class Spelled:
             return replace(expr, args=tuple(self._cast(a) for a in expr.args))
         return expr
 
-    def _all_host(self, expr: Expr) -> bool:
-        return self.is_host(expr)
+    def _alike(self, yes: Expr, no: Expr) -> tuple[Expr, Expr]:
+        """Both sides of a choice, so that a framework's own type for numbers does not enter."""
+        hosts = [self.is_host(side) and _is_plain(side) for side in (yes, no)]
+        if self.style.fills == "each":
+            pair = [Apply("fill", (s,), Kind.REAL) if h else s for s, h in zip((yes, no), hosts)]
+            return pair[0], pair[1]
+        if self.style.fills == "one" and all(hosts):
+            return Apply("fill", (yes,), Kind.REAL), no
+        return yes, no
 
 
 # -- lines -----------------------------------------------------------------------------------
@@ -319,17 +343,27 @@ def array_body(
         lines += assignment(let.name, let.value, spelled, "")
     if lets and len(pieces) > 1:
         lines.append("")
+    if len(pieces) == 1:
+        value = spelled.filled(pieces[0].value)
+        lines += comment(pieces[0].reasons, "")
+        if len(branches(value)) == 1:
+            return lines, [(None, spelled.text(value), value)]
+        lines += assignment(pieces[0].name, value, spelled, "")
+        return lines, [(None, pieces[0].name, value)]
     chosen: list[tuple[Expr | None, str, Expr]] = []
     for piece in pieces:
-        simple = isinstance(piece.value, Name | Number) or len(pieces) == 1
-        if simple and not (len(pieces) == 1 and len(branches(piece.value)) > 1):
-            lines += comment(piece.reasons, "")
-            chosen.append((piece.condition, spelled.text(piece.value), piece.value))
+        value = spelled.number(piece.value)
+        lines += comment(piece.reasons, "")
+        if isinstance(value, Name | Number):
+            chosen.append((piece.condition, spelled.text(value), value))
         else:
-            lines += comment(piece.reasons, "")
-            lines += assignment(piece.name, piece.value, spelled, "")
-            chosen.append((piece.condition, piece.name, piece.value))
+            lines += assignment(piece.name, value, spelled, "")
+            chosen.append((piece.condition, piece.name, value))
     return lines, chosen
+
+
+def _is_plain(expr: Expr) -> bool:
+    return not (isinstance(expr, Apply) and expr.op == "fill")
 
 
 PYTHON_TYPES: dict[str, str] = {

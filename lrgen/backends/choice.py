@@ -22,35 +22,33 @@ def where_chain(
     """
     *_, (_, last, value) = chosen
     if len(chosen) == 1:
-        if spelled.is_host(value):
-            last = spelled.real(value)
-        elif final != "return {0}" and not last.isidentifier():
+        if final != PLAIN and not last.isidentifier():
             return [f"lr = {last}", final.format("lr")]
         return [final.format(last)]
     before, _, other = chosen[-2]
-    scalars = spelled.style.fills and spelled.is_host(other)
+    scalars = spelled.style.fills != "none" and spelled.is_host(other)
     decided = before is not None and spelled.is_host(before)
     if spelled.is_host(value) and (scalars or decided):
-        last = spelled.real(value)
+        last = spelled.text(spelled.filled(value))
     lines: list[str] = []
     result = last
-    # A cast at the end of a choice is set apart where the line would be too long with it.
-    plain = "return {0}"
     for index, (condition, text, own) in enumerate(reversed(chosen[:-1])):
         assert condition is not None
         decided = spelled.is_host(condition)
         if decided:  # by Python
-            one = spelled.real(own) if spelled.is_host(own) else text
+            one = spelled.text(spelled.filled(own)) if spelled.is_host(own) else text
             choice = f"{one} if {spelled.text(condition)} else {result}"
         else:
             choice = where.format(spelled.text(condition), text, result)
-        if index == len(chosen) - 2:
-            short = final == plain or len(final.format(choice)) <= COLUMNS - 4
-            if short and not decided:
-                lines.append(final.format(choice))
-            else:
-                lines += [f"lr = {choice}", final.format("lr")]
-        else:
+        if index < len(chosen) - 2:
             lines.append(f"lr = {choice}")
             result = "lr"
+        elif not decided and (final == PLAIN or len(final.format(choice)) <= COLUMNS - 4):
+            lines.append(final.format(choice))
+        else:
+            # A cast at the end is set apart where the line would be too long with it.
+            lines += [f"lr = {choice}", final.format("lr")]
     return ["", *lines]
+
+
+PLAIN = "return {0}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..expr import STEP, Kind, names_in
+from ..expr import Kind
 from ..ops import Precedence
 from ..ranges import Facts
 from ..schedule import Schedule
@@ -37,6 +37,7 @@ ARRAY: Table = {
     "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
     "inf": spelt("jnp.inf"),
     "real": spelt("{0}.astype(jnp.float64)", operand=Precedence.ATOM),
+    "fill": spelt("jnp.full(step.shape, {0})"),
 }
 HOST: Table = {**MATH, "inf": spelt("jnp.inf")}
 
@@ -63,10 +64,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
     lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
     spelled = Spelled(schedule, lets, STYLE)
     lines, chosen = array_body(schedule, lets, pieces, spelled)
-    if len(chosen) == 1 and STEP.id not in _reach(schedule, chosen[0][2]):
-        lines.append(f"return jnp.full(step.shape, {chosen[0][1]})")
-    else:
-        lines += where_chain(chosen, spelled, "jnp.where({0}, {1}, {2})", "return {0}")
+    lines += where_chain(chosen, spelled, "jnp.where({0}, {1}, {2})", "return {0}")
     view = view_of(
         schedule,
         framework="JAX",
@@ -126,14 +124,6 @@ def _guard(schedule: Schedule) -> list[str]:
         "if all(isinstance(number, int | float) for number in numbers):",
         *(f"    {line}" for line in call),
     ]
-
-
-def _reach(schedule: Schedule, value: object) -> set[str]:
-    names = names_in(value)  # type: ignore[arg-type]
-    for let in reversed(schedule.lets):
-        if let.name in names:
-            names |= names_in(let.value)
-    return names
 
 
 JAX = Backend("jax", "jax_schedules", "jax_schedules/module.py.jinja", _view)

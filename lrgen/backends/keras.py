@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..ops import Precedence
 from ..ranges import Facts
 from ..schedule import Schedule
 from .base import (
@@ -27,10 +28,11 @@ _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "a
 
 ARRAY: Table = {
     **{name: spelt(f"ops.{name}({{0}})") for name in _SAME},
-    "min": spelt("ops.minimum({0}, {1})"),
-    "max": spelt("ops.maximum({0}, {1})"),
-    "floor": spelt('cast(ops.floor({0}), "int64")'),
-    "ceil": spelt('cast(ops.ceil({0}), "int64")'),
+    # keras.ops.minimum, maximum, floor and ceil fall back to 32 bits on the torch backend.
+    "min": spelt("minimum({0}, {1})"),
+    "max": spelt("maximum({0}, {1})"),
+    "floor": spelt('cast({0} // 1, "int64")', operand=Precedence.PRODUCT),
+    "ceil": spelt('cast(-(-{0} // 1), "int64")', operand=Precedence.ATOM),
     "if": spelt("ops.where({0}, {1}, {2})"),
     "and": spelt("ops.logical_and({0}, {1})"),
     "or": spelt("ops.logical_or({0}, {1})"),
@@ -40,7 +42,7 @@ ARRAY: Table = {
     "fill": spelt('ops.full_like(step, {0}, dtype="float64")'),
 }
 
-STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills=True)
+STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills="each")
 
 
 def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
@@ -70,8 +72,23 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         rate_types=PYTHON_TYPES,
         casts=AS_IT_IS,
     )
-    uses_ops = any("ops." in line for line in lines)
-    return replace(view, prelude=_WITH_OPS if uses_ops else _WITHOUT_OPS)
+    extremes = [row for name, row in _EXTREMES.items() if any(name in line for line in lines)]
+    uses_ops = extremes or any("ops." in line for line in lines)
+    prelude = _WITH_OPS if uses_ops else _WITHOUT_OPS
+    return replace(view, prelude=(*prelude, *(line for row in extremes for line in row)))
+
+
+def _extreme(name: str, sign: str) -> tuple[str, ...]:
+    return (
+        "",
+        "",
+        f"def {name}(x: Any, y: Any) -> Any:",
+        f'    """As ``keras.ops.{name}``, which falls back to 32 bits on the torch backend."""',
+        f"    return ops.where(x {sign} y, x, y + ops.zeros_like(x))",
+    )
+
+
+_EXTREMES = {"minimum(": _extreme("minimum", "<"), "maximum(": _extreme("maximum", ">")}
 
 
 _WITH_OPS = (

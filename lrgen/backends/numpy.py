@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..expr import Expr
 from ..ops import Precedence
 from ..ranges import Facts
 from ..schedule import Schedule
@@ -86,20 +87,14 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
     )
 
 
-def _choice(chosen: list, spelled: Spelled) -> list[str]:  # type: ignore[type-arg]
-    if len(chosen) == 1:
-        _, text, value = chosen[0]
-        if spelled.is_host(value):
-            return [f"return np.full(step.shape, {text})"]
-        real = spelled.text(value) == text
-        cast = f"{text}.astype(np.float64)" if value.kind.name == "INT" else text
-        return [f"return np.asarray({cast})" if real else f"return np.asarray({text})"]
-    if any(c is not None and spelled.is_host(c) for c, _, _ in chosen):
-        return where_chain(chosen, spelled, "np.where({0}, {1}, {2})", "return np.asarray({0})")[1:]
+def _choice(chosen: Sequence[tuple[Expr | None, str, Expr]], spelled: Spelled) -> list[str]:
+    """``np.select`` over the pieces, unless there is one piece, or Python decides between them."""
+    if len(chosen) == 1 or any(c is not None and spelled.is_host(c) for c, _, _ in chosen):
+        chain = where_chain(chosen, spelled, "np.where({0}, {1}, {2})", "return np.asarray({0})")
+        return chain[1:] if len(chosen) > 1 else [f"return np.asarray({chosen[0][1]})"]
     conditions = ", ".join(spelled.text(c) for c, _, _ in chosen if c is not None)
     values = ", ".join(text for c, text, _ in chosen if c is not None)
-    default = chosen[-1][1]
-    return [f"return np.select([{conditions}], [{values}], {default})"]
+    return [f"return np.select([{conditions}], [{values}], {chosen[-1][1]})"]
 
 
 NUMPY = Backend("numpy", "numpy_schedules", "numpy_schedules/module.py.jinja", _view)

@@ -44,7 +44,7 @@ ARRAY: Table = {
     "fill": spelt("torch.full_like(step, {0}, dtype=torch.float64)"),
 }
 
-STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills=True)
+STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills="one")
 
 
 @dataclass(frozen=True, slots=True)

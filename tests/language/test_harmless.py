@@ -11,9 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lrgen.backends import BACKENDS
-from lrgen.document import read_source
 from lrgen.pipeline import emit, library
-from lrgen.resolve import Library
 
 ODD = [
     'Ends a docstring """ + __import__("os").system("touch ran") + """',
@@ -59,10 +57,10 @@ set = {{ peak_lr = 2.0 }}
 
 
 def emitted(folder: Path, text: str) -> dict[str, str]:
-    """All files of a spec, by path, with no catalogue beside it."""
+    """All files of a spec, by path."""
     path = folder / "ramp.toml"
     path.write_text(text, encoding="utf-8")
-    specs = Library([read_source(path, "ramp.toml")])
+    specs, _ = library([path])
     return emit(specs.schedule("ramp"), list(BACKENDS))[0]
 
 

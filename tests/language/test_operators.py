@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,11 @@ from operator_specs import RUNS, STEPS, USES, VALUES, uses
 from lrgen import exact
 from lrgen.backends import BACKENDS, jax, keras, numpy, torch
 from lrgen.backends.host import spelt
-from lrgen.document import read_source
 from lrgen.errors import SpecError
 from lrgen.evaluate import Arithmetic
 from lrgen.ops import OPERATORS, Form
-from lrgen.pipeline import emit
+from lrgen.pipeline import emit, library
 from lrgen.recheck import ulps
-from lrgen.resolve import Library
 from lrgen.schedule import Schedule
 from lrgen.vectors import exact_value, nearest_float32
 
@@ -32,20 +32,50 @@ BINARY64 = ("python", "numpy")
 ARRAYS = {"numpy": numpy.ARRAY, "torch": torch.ARRAY, "keras": keras.ARRAY, "jax": jax.ARRAY}
 
 
-def resolved(folder: Path, name: str, value: str) -> Schedule:
-    path = folder / f"{name}.toml"
-    path.write_text(operator_specs.spec(name, value))
-    return Library([read_source(path, path.name)]).schedule(name)
+@dataclass(frozen=True)
+class Case:
+    """One use of an operator: resolved, emitted to ``folder``, or the reason why not."""
+
+    op: str
+    name: str
+    value: str
+    schedule: Schedule
+    folder: Path
+    failure: str = ""
+
+    @cached_property
+    def truth(self) -> list[list[Any]]:
+        """The exact values, for each set of parameters at each step."""
+        return [[exact_value(self.schedule, v, step, 40) for step in STEPS] for v in VALUES]
 
 
-def write(folder: Path, schedule: Schedule, backends: list[str]) -> None:
-    for path, text in emit(schedule, backends)[0].items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(text)
+def emitted(folder: Path, found: list[tuple[str, str, str]], backends: list[str]) -> list[Case]:
+    """A case for each (operator, name, formula)."""
+    paths = []
+    for _, name, value in found:
+        paths.append(folder / f"{name}.toml")
+        paths[-1].write_text(operator_specs.spec(name, value))
+    specs, names = library(paths)
+    return [
+        write(Case(*use, specs.schedule(name), folder), backends)
+        for use, name in zip(found, names)
+    ]
 
 
-def truth(schedule: Schedule, values: dict[str, Any]) -> list[Any]:
-    return [exact_value(schedule, values, step, 40) for step in STEPS]
+def write(case: Case, backends: list[str]) -> Case:
+    try:
+        texts, _ = emit(case.schedule, backends)
+    except SpecError as error:
+        return replace(case, failure=str(error))
+    for path, text in texts.items():
+        (case.folder / path).parent.mkdir(exist_ok=True)
+        (case.folder / path).write_text(text)
+    return case
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
+    return emitted(tmp_path_factory.mktemp("operators"), uses(), list(BACKENDS))
 
 
 def differences(backend: str, found: list[float], expected: list[Any]) -> list[str]:
@@ -60,19 +90,19 @@ def differences(backend: str, found: list[float], expected: list[Any]) -> list[s
     return wrong
 
 
-def wrong_values(folder: Path, name: str, value: str, backend: str) -> list[str]:
+def wrong_values(case: Case, backend: str) -> list[str]:
     """What ``backend`` gets wrong of one formula, or how it fails."""
-    schedule = resolved(folder, name, value)
+    if case.failure:
+        return [case.failure]
+    path = case.folder / f"{backend}_schedules" / f"{case.name}.py"
     wrong: list[str] = []
     try:
-        write(folder, schedule, [backend])
-        module = operator_specs.load(folder / f"{backend}_schedules" / f"{name}.py")
-        for values in VALUES:
-            expected = truth(schedule, values)
-            wrong += differences(backend, RUNS[backend](module, name, values), expected)
+        module = operator_specs.load(path)
+        for values, expected in zip(VALUES, case.truth):
+            wrong += differences(backend, RUNS[backend](module, case.name, values), expected)
         if backend == "jax":
-            traced = operator_specs.traced_values(module, name, values)
-            wrong += [f"traced, {one}" for one in differences("jax", traced, expected)]
+            traced = operator_specs.traced_values(module, case.name, VALUES[0])
+            wrong += [f"traced, {one}" for one in differences("jax", traced, case.truth[0])]
     except Exception as error:  # one formula that fails hides no other
         wrong.append(f"{type(error).__name__}: {error}")
     return wrong
@@ -143,40 +173,34 @@ def test_a_new_operator_is_missing_everywhere(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("backend", RUNS)
 @pytest.mark.parametrize("op", OPERATORS)
-def test_an_operator_is_right(op: str, backend: str, tmp_path: Path) -> None:
-    wrong = {
-        value: found
-        for own, name, value in uses()
-        if own == op and (found := wrong_values(tmp_path, name, value, backend))
-    }
+def test_an_operator_is_right(op: str, backend: str, cases: list[Case]) -> None:
+    own = [case for case in cases if case.op == op]
+
+    wrong = {case.value: found for case in own if (found := wrong_values(case, backend))}
 
     assert wrong == {}
 
 
-def test_every_operator_is_right_in_keras(tmp_path: Path) -> None:
-    schedules = {name: resolved(tmp_path, name, value) for _, name, value in uses()}
-    wrong: dict[str, Any] = {}
-    for name, schedule in schedules.items():
-        try:
-            write(tmp_path, schedule, ["keras"])
-        except SpecError as error:
-            wrong[name] = str(error)
+def test_every_operator_is_right_in_keras(cases: list[Case]) -> None:
+    by_name = {case.name: case for case in cases}
     done = subprocess.run(
-        [sys.executable, operator_specs.__file__, str(tmp_path), *(schedules.keys() - wrong.keys())],
+        [sys.executable, operator_specs.__file__, str(cases[0].folder), *by_name],
         capture_output=True,
         text=True,
         env={**os.environ, "KERAS_BACKEND": "torch"},
     )
 
     assert done.returncode == 0, done.stderr
+    wrong: dict[str, Any] = {}
     for name, found in json.loads(done.stdout).items():
+        case = by_name[name]
         if isinstance(found, str):
-            wrong[schedules[name].pieces[0].text] = found
+            wrong[case.value] = found
             continue
-        for values, own in zip(VALUES, found):
-            different = differences("keras", own, truth(schedules[name], values))
+        for own, expected in zip(found, case.truth):
+            different = differences("keras", own, expected)
             if different:
-                wrong[schedules[name].pieces[0].text] = different
+                wrong[case.value] = different
     assert wrong == {}
 
 
@@ -185,31 +209,31 @@ def test_an_operator_without_its_row_is_red(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(ARRAYS[backend], "tanh")  # type: ignore[arg-type]
+    (case,) = emitted(tmp_path, [("tanh", "op_tanh_9", "tanh(u)")], [backend])
 
-    found = wrong_values(tmp_path, "op_tanh_9", USES["tanh"][1], backend)
-
-    assert found == ["NameError: name 'tanh' is not defined"]
+    assert wrong_values(case, backend) == ["NameError: name 'tanh' is not defined"]
 
 
 @pytest.mark.parametrize(
     ("backend", "op", "spelling"),
     [
         ("numpy", "tanh", "np.tan({0})"),
-        ("torch", "floor", "torch.ceil({0}).long()"),
-        ("jax", "max", "jnp.minimum({0}, {1})"),
+        ("torch", "sin", "torch.cos({0})"),
+        ("jax", "cos", "jnp.sin({0})"),
         ("jax", "exp", "jnp.exp(jnp.asarray({0}, jnp.float32))"),
     ],
 )
 def test_a_wrong_spelling_is_red(
     backend: str, op: str, spelling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    value = USES[op][1]
+    (right,) = emitted(tmp_path, [(op, "op_right_0", f"{op}(u)")], [backend])
 
-    assert wrong_values(tmp_path, "op_right_0", value, backend) == []
+    assert wrong_values(right, backend) == []
 
     monkeypatch.setitem(ARRAYS[backend], op, spelt(spelling))  # type: ignore[index]
+    (wrong,) = emitted(tmp_path, [(op, "op_wrong_0", f"{op}(u)")], [backend])
 
-    assert wrong_values(tmp_path, "op_wrong_0", value, backend) != []
+    assert wrong_values(wrong, backend) != []
 
 
 def test_every_backend_is_run_here() -> None:
