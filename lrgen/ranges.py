@@ -32,6 +32,8 @@ class Facts:
         self._equal = equal
         self._split = split  # choices whose branches are being looked into
         self._ranges: dict[Expr, Range] = {}
+        self._open: set[Expr] = set()
+        self._cut = False
 
     def at_least(self, expr: Expr, low: int) -> Facts:
         """Also ``expr >= low``."""
@@ -90,11 +92,20 @@ class Facts:
     def range(self, expr: Expr) -> Range:
         """The bounds of ``expr`` under these facts."""
         known = self._ranges.get(expr)
-        if known is None:
-            self._ranges[expr] = (
-                ANYTHING  # what asks for itself while it is computed learns nothing
-            )
-            known = self._ranges[expr] = self._compute(expr)
+        if known is not None:
+            return known
+        if expr in self._open:
+            # What asks for itself while it is computed learns nothing, and what was found on the
+            # way is good for now but may be found better later.
+            self._cut = True
+            return ANYTHING
+        self._open.add(expr)
+        before, self._cut = self._cut, False
+        known = self._compute(expr)
+        self._open.discard(expr)
+        if not self._cut or not self._open:
+            self._ranges[expr] = known
+        self._cut = before or (self._cut and bool(self._open))
         return known
 
     def _compute(self, expr: Expr) -> Range:

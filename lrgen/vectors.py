@@ -19,6 +19,7 @@ from .schedule import Schedule, Value
 
 DIGITS = 80
 SHOWN_DIGITS = 30
+SMALLEST_NORMAL = 2.0**-126
 
 FLAGS: dict[str, str] = {
     "first": "Counting updates from 1, or a first update that is not the formula's.",
@@ -32,6 +33,7 @@ FLAGS: dict[str, str] = {
     "float32_steps": "Steps held in float32, which cannot tell 2**24 from 2**24 + 1.",
     "int32_steps": "Steps held in 32-bit integers.",
     "binary64_steps": "Steps held in binary64, which cannot tell 2**53 from 2**53 + 1.",
+    "subnormal": "None: a float32 below 2**-126, which XLA and TensorFlow flush to 0.",
 }
 
 

@@ -81,7 +81,7 @@ def _rate(
     tokens = jnp.minimum(step, last) * tokens_per_update
     remaining = (total_tokens - tokens) / jnp.maximum(total_tokens - warmup_tokens, 1)
 
-    warmup = peak_lr * tokens / warmup_tokens
+    warmup = peak_lr * tokens / jnp.maximum(warmup_tokens, 1)
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     anneal = end_lr + (peak_lr - end_lr) * jnp.sin(jnp.pi / 2 * remaining) ** 2
 

@@ -108,7 +108,7 @@ def _rate(
     tokens = minimum(step, last) * tokens_per_update
     remaining = cast(total_tokens - tokens, "float64") / max(total_tokens - warmup_tokens, 1)
 
-    warmup = peak_lr * cast(tokens, "float64") / warmup_tokens
+    warmup = peak_lr * cast(tokens, "float64") / max(warmup_tokens, 1)
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     anneal = end_lr + (peak_lr - end_lr) * ops.sin(math.pi / 2 * remaining) ** 2
 

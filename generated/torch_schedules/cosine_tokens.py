@@ -56,7 +56,7 @@ def cosine_tokens(
     tokens = torch.clamp(step, max=last) * tokens_per_update
     remaining = (total_tokens - tokens).double() / max(total_tokens - warmup_tokens, 1)
 
-    warmup = peak_lr * tokens.double() / warmup_tokens
+    warmup = peak_lr * tokens.double() / max(warmup_tokens, 1)
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     anneal = end_lr + (peak_lr - end_lr) * torch.sin(math.pi / 2 * remaining) ** 2
 
