@@ -136,11 +136,12 @@ def _case(
 ) -> Case:
     env = arguments(schedule, values, exact)
     rows = []
-    for step, flag in sorted(_steps(schedule, values, exact).items()):
+    for step, bug in sorted(_steps(schedule, values, exact).items()):
         value = _value(schedule, {**env, "step": step}, exact)
-        rows.append(
-            Row(step, exact.decimal(value, SHOWN_DIGITS), float(nearest_float32(value)), flag)
-        )
+        rounded = float(nearest_float32(value))
+        if 0 < abs(rounded) < SMALLEST_NORMAL:
+            bug = "subnormal"
+        rows.append(Row(step, exact.decimal(value, SHOWN_DIGITS), rounded, bug))
     plain = {p.name: values[p.name] for p in schedule.parameters}
     return Case(name, doc, plain, tuple(rows))
 

@@ -31,7 +31,7 @@ def constant(
     step = np.asarray(step, np.int64)
     if np.any(step < 0):
         raise ValueError(f"step must be an integer >= 0, got {np.min(step)}")
-    return np.asarray(np.full(step.shape, base_lr))
+    return np.asarray(np.full(step.shape, base_lr, np.float64))
 
 
 def _check(

@@ -38,7 +38,7 @@ ARRAY: Table = {
     "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
     "inf": spelt("np.inf"),
     "real": spelt("{0}.astype(np.float64)", operand=Precedence.ATOM),
-    "fill": spelt("np.full(step.shape, {0})"),
+    "fill": spelt("np.full(step.shape, {0}, np.float64)"),
 }
 
 HOST: Table = {

@@ -16,12 +16,35 @@ def load_emitted(backend: str, name: str) -> ModuleType:
 
     ``<generated>`` is the environment variable ``LRGEN_GENERATED``, or ``generated/`` here.
     """
-    generated = Path(os.environ.get("LRGEN_GENERATED", _REPOSITORY / "generated"))
-    path = generated / f"{backend}_schedules" / f"{name}.py"
+    path = emitted_path(backend, name)
     spec = importlib.util.spec_from_file_location(f"{backend}_{name}_{next(_numbers)}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # pickle looks classes up by the name of their module
     spec.loader.exec_module(module)
+    return module
+
+
+def generated_folder() -> Path:
+    """Where the emitted packages lie."""
+    return Path(os.environ.get("LRGEN_GENERATED", _REPOSITORY / "generated"))
+
+
+def emitted_path(backend: str, name: str) -> Path:
+    """The file of one emitted module."""
+    return generated_folder() / f"{backend}_schedules" / f"{name}.py"
+
+
+def load_broken(backend: str, name: str, before: str, after: str) -> ModuleType:
+    """The emitted module with the last ``before`` in it replaced: what a check must not pass.
+
+    The last one, since a docstring quotes the formula before the code does.
+    """
+    text = emitted_path(backend, name).read_text(encoding="utf-8")
+    head, found, tail = text.rpartition(before)
+    assert found, f"{before!r} does not stand in {backend}_schedules/{name}.py"
+    module = ModuleType(f"{backend}_{name}_broken_{next(_numbers)}")
+    sys.modules[module.__name__] = module
+    exec(compile(head + after + tail, module.__name__, "exec"), module.__dict__)
     return module

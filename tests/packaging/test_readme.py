@@ -145,9 +145,8 @@ def test_the_list_of_the_catalogue_is_complete():
 
 
 def test_a_program_that_no_longer_holds_is_noticed(folder):
-    program = next(b.text for b in PROGRAMS if "scheduler.get_last_lr()" in b.text)
-    broken = program.replace("3 / 8_000", "4 / 8_000")
-    assert broken != program
+    program = next(b.text for b in PROGRAMS if "bound(4_000) == 4e-5" in b.text)
+    broken = program.replace("bound(4_000) == 4e-5", "bound(4_000) == 5e-5")
 
     assert "AssertionError" in run([sys.executable, "-c", broken], folder).stdout
 
