@@ -468,6 +468,8 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
         )
     _section("Shown, for all parameters that are allowed")
     _columns([(finding,) for finding in proved.findings])
+    if schedule.ulps_why:
+        _columns([(f"within {schedule.ulps} ulp of binary64: {schedule.ulps_why}",)])
     if schedule.cites:
         _section("Sources")
         _columns([(cite,) for cite in schedule.cites])

@@ -38,6 +38,7 @@ class Arithmetic:
         self.context = mpmath.MPContext()
         self.context.dps = digits
         mp = self.context
+        self.largest = mp.mpf(LARGEST)
         self.table: dict[str, Callable[..., Value]] = {
             "neg": operator.neg,
             "not": operator.not_,
@@ -167,6 +168,6 @@ class _Evaluation:
             self.arithmetic.context.isinf(result) and node.op != "inf" and not infinite_operand
         ):
             raise NotFinite(node, f"'{node.op}' has no finite value")
-        if abs(result) > LARGEST and not infinite_operand and node.op != "inf":
+        if abs(result) > self.arithmetic.largest and not infinite_operand and node.op != "inf":
             raise NotFinite(node, f"'{node.op}' is larger than binary64 can hold")
         return result

@@ -20,6 +20,9 @@ class Kind(enum.Enum):
     BOOL = "a condition"
     WORD = "a word"
 
+    # Every tree's hash asks for this one; an enumeration's own is Python code.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Number:

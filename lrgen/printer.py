@@ -6,8 +6,8 @@ that ``parse(show(tree)) == tree``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from .expr import Apply, Expr, Invoke, Name, Number, Word
 from .ops import OPERATORS, Form, Precedence
@@ -15,8 +15,8 @@ from .ops import OPERATORS, Form, Precedence
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """``{0}``, ``{1}`` are the operands; ``{all}`` is the list of them; ``tight`` wants brackets
-    around operands that are looser than ``operand``."""
+    """``{0}``, ``{1}`` are the operands, ``{all}`` is the list of them; operands that bind looser
+    than ``operand`` get brackets."""
 
     text: str
     precedence: Precedence = Precedence.ATOM
@@ -25,14 +25,13 @@ class Spelling:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How operators and names are spelt.
+    """How operators are spelt.
 
     ``spelling`` is asked first and may depend on the whole node, since array code spells an
     operator in one way on the host and in another on the device.
     """
 
     spelling: Callable[[Apply], Spelling | None] = lambda node: None
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 FORMULA = Dialect()
@@ -57,7 +56,7 @@ def _show(expr: Expr, dialect: Dialect) -> tuple[str, Precedence]:
         case Word(text=text):
             return f'"{text}"' if dialect is not FORMULA else f"'{text}'", Precedence.ATOM
         case Name(id=name):
-            return dialect.names.get(name, name), Precedence.ATOM
+            return name, Precedence.ATOM
         case Invoke(schedule=schedule, step=step, arguments=arguments):
             inner = [show(step, dialect), *(f"{k}={show(v, dialect)}" for k, v in arguments)]
             return f"{schedule}({', '.join(inner)})", Precedence.ATOM

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
@@ -143,7 +143,6 @@ class Style:
         fills: How many host numbers of a choice inside a formula need ``array["fill"]``: none,
             one of two, since the other then follows its type, or each.
         host_kinds: Parameters of these kinds are numbers that Python holds.
-        names: Other spellings of names, such as ``self.peak_lr``.
     """
 
     array: Table
@@ -152,7 +151,6 @@ class Style:
     casts: bool = False
     fills: Literal["none", "one", "each"] = "none"
     host_kinds: frozenset[Kind] = frozenset(Kind)
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 class Spelled:
@@ -167,7 +165,7 @@ class Spelled:
         for let in lets:
             if not self.arrays.isdisjoint(names_in(let.value)):
                 self.arrays.add(let.name)
-        self.dialect = Dialect(self._spelling, style.names)
+        self.dialect = Dialect(self._spelling)
 
     def is_host(self, expr: Expr) -> bool:
         """Whether Python itself holds the value."""

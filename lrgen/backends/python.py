@@ -25,23 +25,23 @@ from .host import MATH
 from .layout import COLUMNS, fitting
 from .wording import formula_lines, parameter_lines, quantity, source_lines
 
+STYLE = Style(array=MATH, host=MATH, pi="math.pi")
+
 
 def rate_lines(
     schedule: Schedule,
     facts: Sequence[Facts],
     always: Facts,
-    names: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The body of a function of ``step`` and the parameters that returns a float.
 
     Each piece computes the lets that it needs, after its condition, so that nothing is computed
     where it could fail; a let of several pieces is computed once, when that is safe everywhere.
     """
-    style = Style(MATH, MATH, "math.pi", names=names or {})
     pairs = [(p.condition, p.value) for p in schedule.pieces]
     uses = uses_of(schedule.lets, pairs, facts)
     hoisted = _hoisted(schedule, uses, always)
-    spelled = Spelled(schedule, schedule.lets, style)
+    spelled = Spelled(schedule, schedule.lets, STYLE)
     lines: list[str] = []
     shared = Guards(schedule.lets, uses, always, lambda e: True)
     for let in schedule.lets:

@@ -78,9 +78,7 @@ MADE: dict[str, Callable[[Path], None]] = {
     "file_is_a_device": _link_to_a_device,
     "file_dangling": _dangling_link,
     "folder_empty": _nothing,
-    "brackets_in_the_file": _text(
-        SPEC.format(value="(" * 25_000 + "1.0" + ")" * 25_000).encode()
-    ),
+    "brackets_in_the_file": _text(SPEC.format(value="(" * 25_000 + "1.0" + ")" * 25_000).encode()),
     "minus_in_the_file": _text(SPEC.format(value="-" * 60_000 + "1.0").encode()),
     "digits_in_the_file": _text(SPEC.format(value="9" * 60_000).encode()),
     "powers_in_the_file": _text(SPEC.format(value="9" + " ** 9" * 10_000).encode()),
@@ -90,6 +88,7 @@ MADE: dict[str, Callable[[Path], None]] = {
 NAMED = {"file_is_a_device", "file_is_a_pipe", "file_dangling", "folder_named_as_a_file"}
 """Cases whose file is named to the build, not found by it in a folder."""
 
+
 def _heavy(value: str, *, parameters: str = "", more: str = "", head: str = "") -> bytes:
     rate = 'peak_lr = { type = "rate", default = 0.5, doc = "A rate." }\n'
     text = SPEC.format(value=value) + head + "\n[parameters]\n" + rate + parameters + "\n" + more
@@ -97,7 +96,10 @@ def _heavy(value: str, *, parameters: str = "", more: str = "", head: str = "") 
 
 
 def _lets(first: str, each: str, count: int = 31) -> str:
-    lines = [f'a_0 = "{first}"', *(f'a_{i} = "{each.format(f"a_{i - 1}")}"' for i in range(1, count))]
+    lines = [
+        f'a_0 = "{first}"',
+        *(f'a_{i} = "{each.format(f"a_{i - 1}")}"' for i in range(1, count)),
+    ]
     return "[let]\n" + "\n".join(lines) + "\n"
 
 
@@ -111,9 +113,7 @@ def _many_steps(count: int) -> str:
 HEAVY: dict[str, bytes] = {
     "lets that double": _heavy("a_30", more=_lets("step / 7", "{0} * {0}")),
     "lets of integers that double": _heavy("a_30 / 7", more=_lets("step % 7", "{0} + {0}")),
-    "choices that double": _heavy(
-        "a_30", more=_lets("step / 7", "{0} if step > 5 else {0} / 2")
-    ),
+    "choices that double": _heavy("a_30", more=_lets("step / 7", "{0} if step > 5 else {0} / 2")),
     "cosines that double": _heavy("a_20", more=_lets("step / 7", "1 + cos(pi * {0}) * {0}", 21)),
     "powers of powers": _heavy("a_30", more=_lets("step / 7", "{0} ** 999")),
     "powers of whole powers": _heavy("peak_lr * a_20", more=_lets("step", "{0} ** 999", 21)),
@@ -135,7 +135,9 @@ HEAVY: dict[str, bytes] = {
         parameters=_many_steps(2),
     ),
     "sums of cosines": _heavy("peak_lr * (" + " + ".join(["1 + cos(pi * step / 7)"] * 30) + ")"),
-    "products of complements": _heavy("peak_lr" + " * (1 - step / n_0)" * 30, parameters=_many_steps(1)),
+    "products of complements": _heavy(
+        "peak_lr" + " * (1 - step / n_0)" * 30, parameters=_many_steps(1)
+    ),
     "large modulus": _heavy("peak_lr * (step ** 9 % 9223372036854775807) / 9223372036854775807"),
     "large angle": _heavy("peak_lr * sin(1e300 * step) ** 2"),
 }

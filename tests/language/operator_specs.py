@@ -48,7 +48,11 @@ USES: dict[str, list[str]] = {
     "True": ["x if True else y", "x if True and on else y", f"{U} if on == True else y"],
     "False": ["x if False else y", f"{U} if False or on else y", "x if on != False else y"],
     "neg": ["2 + -x", f"2 + -{U}", f"5 + -{K}", "-n", "-step", f"2 + -(x + {U})"],
-    "not": ["x if not on else y", f"{U} if not step < n else y", f"{U} if not (on or {K} < 3) else y"],
+    "not": [
+        "x if not on else y",
+        f"{U} if not step < n else y",
+        f"{U} if not (on or {K} < 3) else y",
+    ],
     "+": ["x + y", f"x + {U}", f"{K} + m", f"{U} + {K}", f"n + {U}", "step + x"],
     "-": ["2 - x", f"2 - {U}", f"{K} - 1", f"{U} - {K}", "x - step", f"{K} - m"],
     "*": ["x * y", f"x * {U}", f"{K} * m", f"{U} * {K}", f"n * {U}", "step * x", "3 * step"],
@@ -144,7 +148,13 @@ USES: dict[str, list[str]] = {
         "max(step, x)",
         "max(n, x)",
     ],
-    "floor": ["floor(10 * x)", f"floor(10 * {U})", "floor(n / m)", "floor(step / n)", f"floor({K})"],
+    "floor": [
+        "floor(10 * x)",
+        f"floor(10 * {U})",
+        "floor(n / m)",
+        "floor(step / n)",
+        f"floor({K})",
+    ],
     "ceil": ["ceil(10 * x)", f"ceil(10 * {U})", "ceil(n / m)", "ceil(step / n)", f"ceil({K})"],
 }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrgen.backends import BACKENDS, jax, numpy
@@ -67,7 +68,7 @@ CALLS: list[tuple[str, str, dict[str, str], str]] = [
         {"peak_lr": "1.0", "warmup_steps": "total_steps - warmup_steps"},
         "end_lr + (peak_lr - end_lr) * {}",
     ),
-    ("step_decay", "step // 3", {"base_lr": "peak_lr", "step_size": "period"}, "{}"),
+    ("step_decay", "step // 3", {"base_lr": "peak_lr", "decay_steps": "period"}, "{}"),
     ("cosine", "step", {"base_lr": "peak_lr", "total_steps": "total_steps"}, "{}"),
     ("constant", "step", {}, "{} * peak_lr"),
 ]
@@ -122,31 +123,32 @@ def evaluated(text: str, values: dict[str, Value], step: int, exact: Arithmetic)
     return found if isinstance(found, int) else float(found)
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call[0]} at {call[1]}")
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@pytest.fixture(scope="module")
+def callers(tmp_path_factory: pytest.TempPathFactory) -> list[Schedule]:
+    return [caller(tmp_path_factory.mktemp("calls"), formula(*call)) for call in CALLS]
+
+
+@pytest.mark.parametrize("number", range(len(CALLS)))
+@settings(max_examples=25, deadline=None)
 @given(values=parameters, step=st.integers(0, 60))
 def test_a_call_is_the_called_curve(
-    call: tuple[str, str, dict[str, str], str],
+    number: int,
     values: dict[str, Value],
     step: int,
     specs: Library,
-    tmp_path: Path,
+    callers: list[Schedule],
 ) -> None:
     # Arguments that are computed in reals would be rounded on their way into the callee.
     values = {k: round(v * 64) / 64 if isinstance(v, float) else v for k, v in values.items()}
-    schedule = caller(tmp_path, formula(*call))
 
-    found = exact_value(schedule, values, step, DIGITS)
+    found = exact_value(callers[number], values, step, DIGITS)
 
-    expected = called_by_hand(specs, call, values, step)
+    expected = called_by_hand(specs, CALLS[number], values, step)
     assert abs(found - expected) <= 1e-38 * (1 + abs(expected))
 
 
-def test_nothing_is_left_of_a_call(specs: Library, tmp_path: Path) -> None:
-    for call in CALLS:
-        schedule = caller(tmp_path, formula(*call))
+def test_nothing_is_left_of_a_call(callers: list[Schedule]) -> None:
+    for schedule in callers:
         exprs = [let.value for let in schedule.lets] + [p.value for p in schedule.pieces]
 
         assert not any(isinstance(node, Invoke) for expr in exprs for node in walk(expr))
@@ -174,8 +176,6 @@ NAMES = sorted(catalogue())
 
 def guarded(schedule: Schedule, style: str) -> Schedule:
     """``schedule`` with the guards that array code needs."""
-    from dataclasses import replace
-
     facts, always = piece_facts(schedule), facts_of(schedule)
     plain = Spelled(schedule, schedule.lets, STYLES[style])
     lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)

@@ -83,7 +83,9 @@ def test_a_heavy_spec_is_built_or_refused_within_the_limits(
     assert time.monotonic() - start < bad_specs.MOST_SECONDS
 
 
-def test_a_case_that_builds_after_all_is_red(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_that_builds_after_all_is_red(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "ramp.toml").write_text(bad_specs.SPEC.format(value="1.0"))
     monkeypatch.chdir(tmp_path)
 

@@ -160,7 +160,9 @@ def test_docs_say_nothing_of_the_machine(tmp_path: Path) -> None:
     files = emitted(tmp_path, spec("A ramp"))
 
     assert not any(str(tmp_path) in text for text in files.values())
-    assert all("/" not in text.splitlines()[0].replace("lrgen build", "") for text in files.values())
+    assert all(
+        "/" not in text.splitlines()[0].replace("lrgen build", "") for text in files.values()
+    )
 
 
 def test_the_catalogue_can_be_called_from_a_folder_of_ones_own(tmp_path: Path) -> None:

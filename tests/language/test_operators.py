@@ -57,8 +57,7 @@ def emitted(folder: Path, found: list[tuple[str, str, str]], backends: list[str]
         paths[-1].write_text(operator_specs.spec(name, value))
     specs, names = library(paths)
     return [
-        write(Case(*use, specs.schedule(name), folder), backends)
-        for use, name in zip(found, names)
+        write(Case(*use, specs.schedule(name), folder), backends) for use, name in zip(found, names)
     ]
 
 

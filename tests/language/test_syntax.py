@@ -91,9 +91,7 @@ def is_a_tower(expr: Expr) -> bool:
     )
 
 
-any_tree = st.sampled_from([Kind.INT, Kind.REAL, Kind.BOOL]).flatmap(
-    lambda kind: trees(kind, 4)
-)
+any_tree = st.sampled_from([Kind.INT, Kind.REAL, Kind.BOOL]).flatmap(lambda kind: trees(kind, 4))
 
 
 @settings(max_examples=400, deadline=None)
@@ -317,7 +315,9 @@ def test_an_error_says_the_column_counted_from_one() -> None:
 
 @pytest.mark.filterwarnings("error")
 @settings(max_examples=300, deadline=None)
-@given(st.text(max_size=60) | st.text(alphabet="()[]{}+-*/%<>=!~^&|@:,.'\"#\\x1e_ if or", max_size=40))
+@given(
+    st.text(max_size=60) | st.text(alphabet="()[]{}+-*/%<>=!~^&|@:,.'\"#\\x1e_ if or", max_size=40)
+)
 @example("'\\<'")
 def test_any_text_is_a_formula_or_a_spec_error(text: str) -> None:
     try:
