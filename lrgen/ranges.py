@@ -32,6 +32,7 @@ class Facts:
         self._equal = equal
         self._split = split  # choices whose branches are being looked into
         self._ranges: dict[Expr, Range] = {}
+        self._passing: dict[Expr, Range] = {}
         self._open: set[Expr] = set()
         self._cut = False
 
@@ -91,21 +92,25 @@ class Facts:
 
     def range(self, expr: Expr) -> Range:
         """The bounds of ``expr`` under these facts."""
-        known = self._ranges.get(expr)
+        known = self._ranges.get(expr) or self._passing.get(expr)
         if known is not None:
             return known
         if expr in self._open:
-            # What asks for itself while it is computed learns nothing, and what was found on the
-            # way is good for now but may be found better later.
+            # What asks for itself while it is computed learns nothing. What was found on the way
+            # is good for this question, but may be found better when it is asked for itself.
             self._cut = True
             return ANYTHING
         self._open.add(expr)
         before, self._cut = self._cut, False
         known = self._compute(expr)
         self._open.discard(expr)
-        if not self._cut or not self._open:
+        if self._open and self._cut:
+            self._passing[expr] = known
+        else:
             self._ranges[expr] = known
-        self._cut = before or (self._cut and bool(self._open))
+        self._cut = bool(self._open) and (before or self._cut)
+        if not self._open:
+            self._passing.clear()
         return known
 
     def _compute(self, expr: Expr) -> Range:
