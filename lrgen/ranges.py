@@ -301,6 +301,8 @@ class Facts:
 
     def _power(self, a: Expr, b: Expr) -> Range:
         base, exponent = self.range(a), self.range(b)
+        if isinstance(b, Number) and b.value == 0:
+            return Range((Fraction(1), False), (Fraction(1), False))
         if isinstance(b, Number) and b.kind is Kind.INT and int(b.value) % 2 == 0:
             size = self._absolute(a)
             result = Range(size.low and (size.low[0] ** int(b.value), size.low[1]), None)

@@ -266,7 +266,7 @@ def planted(tmp_path: Path, name: str, text: str) -> tuple[list[Import], Path]:
         ("backends/torch.py", "from ..render import render\n"),
         (
             "rules.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .rewrite import rewrite\n",
+            "if TYPE_CHECKING:\n    from .rewrite import rewrite\n",
         ),
     ],
 )

@@ -108,7 +108,7 @@ SCRATCH = string.ascii_letters + "\"'\\{}%#$`;:()[]\N{GREEK SMALL LETTER ETA}\N{
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(text=st.text(alphabet=SCRATCH, min_size=1, max_size=60).filter(str.strip))
 @example(text='a"""')

@@ -94,7 +94,7 @@ def is_a_tower(expr: Expr) -> bool:
 any_tree = st.sampled_from([Kind.INT, Kind.REAL, Kind.BOOL]).flatmap(lambda kind: trees(kind, 4))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(any_tree.filter(lambda tree: not is_a_tower(tree)))
 def test_what_is_printed_reads_back_as_the_same_tree(tree: Expr) -> None:
     text = show(tree)
@@ -104,7 +104,7 @@ def test_what_is_printed_reads_back_as_the_same_tree(tree: Expr) -> None:
     assert read(text) == tree
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(any_tree.filter(lambda tree: not is_a_tower(tree)))
 def test_what_is_printed_has_no_bracket_too_many(tree: Expr) -> None:
     """Without any one pair of its brackets a text is another formula, or none."""
@@ -314,7 +314,7 @@ def test_an_error_says_the_column_counted_from_one() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.text(max_size=60) | st.text(alphabet="()[]{}+-*/%<>=!~^&|@:,.'\"#\\x1e_ if or", max_size=40)
 )

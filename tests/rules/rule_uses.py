@@ -97,14 +97,14 @@ USES = (
     Use("logarithm of one plus", "log(1 + progress)", "progress = step / n; log1p(progress)", 1),
     Use(
         "one minus tangent",
-        "1 - tanh(progress)",
-        "progress = step / n; 2 / (exp(2 * progress) + 1)",
+        "1 - tanh(min(progress, 16.0))",
+        "progress = step / n; 2 / (exp(2 * min(progress, 16.0)) + 1)",
         1_500_000,
     ),
     Use(
         "one plus tangent",
-        "1 + tanh(-progress)",
-        "progress = step / n; 2 / (exp(-2 * -progress) + 1)",
+        "1 + tanh(-min(progress, 16.0))",
+        "progress = step / n; 2 / (exp(-2 * -min(progress, 16.0)) + 1)",
         1_500_000,
     ),
     Use(
