@@ -60,11 +60,18 @@ def cases(name: str) -> tuple[Case, ...]:
             case["name"],
             case["parameters"],
             np.array([row["step"] for row in case["rows"]], np.int64),
-            tuple(Fraction(row["exact"]) for row in case["rows"]),
+            tuple(exact_value(row["exact"]) for row in case["rows"]),
             np.array([int(row["bits"], 16) for row in case["rows"]], np.uint32),
         )
         for case in json.loads(path.read_text(encoding="utf-8"))["cases"]
     )
+
+
+def exact_value(text: str) -> Fraction:
+    """A decimal as a fraction; what is far below the least binary64 counts as 1e-400, since
+    1e-4000000000 would be a fraction of a gigabyte."""
+    _, _, exponent = text.partition("e")
+    return Fraction(10) ** -400 if int(exponent or 0) < -400 else Fraction(text)
 
 
 @functools.cache

@@ -1,0 +1,235 @@
+"""What people do with a schedule in JAX and PyTorch: transform, compile, train, restart."""
+
+import itertools
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import conformance
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import torch
+import torch._dynamo.testing
+from conformance import NAMES, cases, parameters_of_type
+from emitted import load_emitted
+from test_rows import check_flushed
+
+LENGTHS = 2_000
+COMPILED = ["cosine_warmup", "step_decay", "exponential_decay", "one_cycle", "warmup_stable_decay"]
+each = pytest.mark.parametrize("name", NAMES)
+
+
+def schedule_of(name: str, **parameters: Any) -> Any:
+    return getattr(load_emitted("jax", name), name)(**parameters)
+
+
+def int64(steps: Any) -> jax.Array:
+    with jax.enable_x64(True):
+        return jnp.asarray(steps, jnp.int64)
+
+
+# -- JAX -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_eager_jit_vmap_and_scan_agree(name: str) -> None:
+    schedule = schedule_of(name)
+    case = cases(name)[0].until(2**31 - 1)
+    steps = jnp.asarray(case.steps, jnp.int32)
+
+    scanned = jax.lax.scan(lambda carry, step: (carry, schedule(step)), 0, steps)[1]
+    for rates in (schedule(steps), jax.jit(schedule)(steps), jax.vmap(schedule)(steps), scanned):
+        check_flushed(case, rates)
+
+
+@each
+def test_gradients_of_every_real_parameter_are_finite(name: str) -> None:
+    function = getattr(load_emitted("jax", name), name)
+    numbers = parameters_of_type(name, "rate", "real")
+    for case in cases(name):
+        fixed = {k: v for k, v in case.parameters.items() if k not in numbers}
+
+        def rates(values: dict[str, Any], fixed: Any = fixed, case: Any = case) -> Any:
+            return function(**fixed, **values)(int64(case.steps))
+
+        values = {key: jnp.float32(case.parameters[key]) for key in numbers}
+        gradients = jax.jacfwd(rates)(values)
+
+        for key, gradient in gradients.items():
+            assert bool(jnp.isfinite(gradient).all()), f"{name} {case.name}: d/d {key}"
+
+
+@each
+def test_traced_float32_parameters_give_the_rates_of_their_exact_values(name: str) -> None:
+    function = getattr(load_emitted("jax", name), name)
+    numbers = parameters_of_type(name, "rate", "real")
+    case = cases(name)[0].until(2**31 - 1)
+    steps = jnp.asarray(case.steps, jnp.int32)
+    exactly = {key: float(np.float32(case.parameters[key])) for key in numbers}
+    fixed = {k: v for k, v in case.parameters.items() if k not in numbers}
+
+    traced = jax.jit(lambda values: function(**fixed, **values)(steps))(
+        {key: jnp.float32(value) for key, value in exactly.items()}
+    )
+
+    assert np.asarray(function(**fixed, **exactly)(steps)).tolist() == np.asarray(traced).tolist()
+
+
+def test_a_sweep_over_parameters_is_one_call() -> None:
+    function = load_emitted("jax", "cosine_warmup").cosine_warmup
+    peaks = jnp.array([1e-3, 3e-4, 0.1], jnp.float32)
+    totals = jnp.array([100, 1_000, 100_000])
+
+    swept = jax.vmap(lambda p, t: function(peak_lr=p, warmup_steps=10, total_steps=t)(55))(
+        peaks, totals
+    )
+
+    assert [
+        function(peak_lr=float(p), warmup_steps=10, total_steps=int(t))(55).item()
+        for p, t in zip(peaks, totals)
+    ] == swept.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "fixed"),
+    [
+        ("polynomial", {"power": 0.9}),
+        ("cosine", {}),
+        ("rex", {}),
+        ("one_minus_sqrt", {}),
+        ("k_decay_cosine", {"k": 1.5}),
+    ],
+)
+def test_no_length_gives_nan_at_or_after_the_end(name: str, fixed: dict[str, Any]) -> None:
+    function = getattr(load_emitted("jax", name), name)
+
+    def around_the_end(total: jax.Array) -> jax.Array:
+        steps = total + jnp.arange(-2, 4)
+        return function(total_steps=total, **fixed)(jnp.maximum(steps, 0))
+
+    rates = jax.jit(jax.vmap(around_the_end))(jnp.arange(1, LENGTHS + 1))
+
+    assert (LENGTHS, 6) == rates.shape
+    assert bool(jnp.isfinite(rates).all())
+
+
+def test_each_length_compiled_as_a_constant_gives_no_nan() -> None:
+    # Only a constant length lets XLA turn `/ T` into `* (1 / T)`, which is what breaks optax.
+    function = load_emitted("jax", "polynomial").polynomial
+    broken = 0
+    for total in range(1, LENGTHS + 1, 40):
+        steps = jnp.arange(max(total - 2, 0), total + 3)
+        rates = jax.jit(function(base_lr=0.1, total_steps=total, end_lr=0.0, power=0.9))(steps)
+        assert bool(jnp.isfinite(rates).all()), total
+        peer = jax.jit(optax.polynomial_schedule(0.1, 0.0, 0.9, total))(steps)
+        broken += not bool(jnp.isfinite(peer).all())
+
+    assert broken > 0  # the peer shows that the sweep can fail
+
+
+def sgd_weights(optimizer: Any, updates: int) -> Iterator[float]:
+    """The weight after each update from 0 with a gradient of 1: minus the rate applied."""
+    weight = jnp.zeros((), jnp.float32)
+    state = optimizer.init(weight)
+    for _ in range(updates):
+        change, state = optimizer.update(jnp.ones((), jnp.float32), state, weight)
+        yield float(change)
+
+
+def test_optax_applies_the_schedule() -> None:
+    schedule = schedule_of("cosine_warmup", peak_lr=0.1, warmup_steps=3, total_steps=9)
+    expected = [-schedule(step).item() for step in range(12)]
+
+    assert expected == list(sgd_weights(optax.sgd(learning_rate=schedule), 12))
+    injected = optax.inject_hyperparams(optax.sgd)(learning_rate=schedule)
+    assert expected == list(sgd_weights(injected, 12))
+
+
+def test_a_restored_train_state_goes_on_bitwise() -> None:
+    schedule = schedule_of("cosine_warmup", peak_lr=0.1, warmup_steps=3, total_steps=9)
+    optimizer = optax.adamw(learning_rate=schedule)
+
+    @jax.jit
+    def train(weights: Any, state: Any) -> Any:
+        gradients = jax.grad(lambda w: jnp.sum((w - 1.0) ** 2))(weights)
+        changes, state = optimizer.update(gradients, state, weights)
+        return optax.apply_updates(weights, changes), state
+
+    weights = jnp.zeros(4)
+    state = optimizer.init(weights)
+    for update in range(12):
+        if update == 5:
+            weights_then, state_then = pickle.loads(pickle.dumps((weights, state)))
+        weights, state = train(weights, state)
+    for _ in range(7):
+        weights_then, state_then = train(weights_then, state_then)
+
+    assert weights.tolist() == weights_then.tolist()
+
+
+# -- PyTorch ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_torch_compiles_whole_and_once(name: str) -> None:
+    function = getattr(load_emitted("torch", name), name)
+    case = cases(name)[0]
+    torch._dynamo.reset()
+    counter = torch._dynamo.testing.CompileCounter()
+    compiled = torch.compile(function, fullgraph=True, backend=counter)
+
+    rates = [compiled(torch.tensor(int(step)), **case.parameters).item() for step in case.steps]
+
+    conformance.check_bits(case, np.array(rates, np.float32))
+    assert 1 == counter.frame_count
+
+
+def test_torch_inductor_gives_the_same_bits() -> None:
+    function = load_emitted("torch", "cosine_warmup").cosine_warmup
+    case = cases("cosine_warmup")[0]
+    compiled = torch.compile(function, fullgraph=True)
+
+    conformance.check_bits(case, compiled(torch.from_numpy(case.steps), **case.parameters).numpy())
+
+
+def test_torch_vmap_agrees() -> None:
+    function = load_emitted("torch", "cosine_warmup").cosine_warmup
+    case = cases("cosine_warmup")[0]
+    swept = torch.vmap(lambda step: function(step, **case.parameters))(torch.from_numpy(case.steps))
+
+    conformance.check_bits(case, swept.numpy())
+
+
+# -- a published schedule --------------------------------------------------------------------------
+
+
+def test_llama_3_405b_is_the_same_everywhere() -> None:
+    numbers = {
+        "peak_lr": 8e-5,
+        "warmup_steps": 8_000,
+        "total_steps": 1_200_000,
+        "end_lr": 8e-7,
+    }
+    steps = np.unique(
+        [
+            *range(0, 1_300_000, 331),
+            *itertools.chain.from_iterable(
+                range(place - 3, place + 4) for place in (8_000, 1_200_000)
+            ),
+        ]
+    )
+    modules = {b: load_emitted(b, "cosine_warmup") for b in ("python", "numpy", "torch", "jax")}
+    expected = modules["numpy"].cosine_warmup(steps, **numbers).astype(np.float32)
+    plain = [modules["python"].cosine_warmup(int(step), **numbers) for step in steps]
+
+    assert expected.tolist() == np.array(plain).astype(np.float32).tolist()
+    assert (
+        expected.tolist()
+        == modules["torch"].cosine_warmup(torch.from_numpy(steps), **numbers).tolist()
+    )
+    assert expected.tolist() == np.asarray(modules["jax"].cosine_warmup(**numbers)(steps)).tolist()
+    assert np.float32(8e-5) == expected[steps == 8_000].item()
+    assert np.float32(8e-7) == expected[-1].item()
