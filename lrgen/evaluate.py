@@ -17,6 +17,7 @@ from .expr import Apply, Expr, Kind, Name, Number, Word
 
 MOST_BITS = 1 << 16
 """Integers larger than this are no steps any more, and would cost time and memory."""
+MOST_EXPONENT = 2**80
 LARGEST = 2**1024 - 2**970
 Real = Any  # mpmath.mpf, which has no type of its own to name
 Value = Any
@@ -95,6 +96,11 @@ class Arithmetic:
             return base**exponent
         if base == 0 and exponent < 0:
             raise ZeroDivisionError
+        if abs(exponent) > MOST_EXPONENT and abs(base) not in (0, 1):
+            # Beyond every binary64 either way, and slow to find out to the last digit.
+            if (abs(base) > 1) == (exponent > 0):
+                raise OverflowError
+            return self.context.mpf(0)
         if base == 0 and exponent == 0:
             return self.context.mpf(1)
         return self.context.mpf(base) ** exponent

@@ -74,6 +74,12 @@ def exact_value(text: str) -> Fraction:
     return Fraction(10) ** -400 if int(exponent or 0) < -400 else Fraction(text)
 
 
+def _fraction(decimal: str) -> Fraction:
+    # Far below the least binary64, a value is as good as 0, and its denominator fills the memory.
+    exponent = int(decimal.partition("e")[2] or 0)
+    return Fraction(0) if exponent < -1_000 else Fraction(decimal)
+
+
 @functools.cache
 def spec(name: str) -> Mapping[str, Any]:
     """The author's file, as TOML reads it."""

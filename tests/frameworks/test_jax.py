@@ -1,0 +1,205 @@
+"""JAX beyond one case at a time: all lengths, batches of traced parameters, restarts."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import conformance
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from conformance import NAMES, Case, cases, parameters_of_type
+from emitted import load_broken, load_emitted
+from numpy.typing import NDArray
+from test_rows import check_flushed
+
+LENGTHS = np.arange(1, 2_001)
+SHORT = {"peak_lr": 0.1, "warmup_steps": 3, "total_steps": 9, "end_lr": 0.01}
+each = pytest.mark.parametrize("name", NAMES)
+
+
+def function_of(name: str) -> Any:
+    return getattr(load_emitted("jax", name), name)
+
+
+# -- every length ----------------------------------------------------------------------------------
+
+
+def after_every_end(schedule_of_lengths: Any, offset: int) -> NDArray[np.float32]:
+    """Rates ``offset`` updates after the end of each length.
+
+    The lengths are a constant of the program: only then does XLA turn ``/ T`` into ``* (1 / T)``.
+    """
+    schedule = schedule_of_lengths(jnp.asarray(LENGTHS))
+    steps = jnp.asarray(np.maximum(LENGTHS + offset, 0), jnp.int32)
+    return np.asarray(jax.jit(schedule)(steps))
+
+
+LENGTH_SWEEPS = [
+    ("polynomial", {"base_lr": 0.1, "power": 0.9}),
+    ("polynomial", {"base_lr": 0.1, "power": 0.5, "end_lr": 0.01}),
+    ("warmup_polynomial", {"peak_lr": 0.1, "warmup_steps": 0, "power": 0.3}),
+    ("k_decay_cosine", {"k": 1.5}),
+    ("one_minus_sqrt", {}),
+    ("rex", {}),
+    ("cosine", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "fixed"), LENGTH_SWEEPS)
+def test_every_length_is_right_around_its_end(name: str, fixed: Mapping[str, float]) -> None:
+    python = getattr(load_emitted("python", name), name)
+    for offset in (-1, 0, 1, 7):
+        found = after_every_end(lambda n: function_of(name)(**fixed, total_steps=n), offset)
+        expected = np.array(
+            [python(max(int(n) + offset, 0), **fixed, total_steps=int(n)) for n in LENGTHS]
+        )
+
+        assert bool(np.isfinite(found).all())
+        assert expected.astype(np.float32).tolist() == found.tolist(), f"{offset} after the end"
+
+
+def test_the_sweep_of_lengths_sees_a_power_of_less_than_nothing() -> None:
+    def textbook(lengths: jax.Array) -> Any:
+        return lambda step: 0.1 * (1 - step / lengths.astype(jnp.float32)) ** 0.9
+
+    found = after_every_end(textbook, 0)
+
+    assert not np.isfinite(found).all()
+
+
+# -- all cases of a schedule in one program --------------------------------------------------------
+
+
+def alike(name: str) -> Iterator[tuple[Mapping[str, Any], list[Case]]]:
+    """Cases that have the same words and flags, which no program can have as arrays."""
+    fixed_names = parameters_of_type(name, "flag", "choice")
+    groups: dict[tuple[Any, ...], list[Case]] = {}
+    for case in cases(name):
+        groups.setdefault(tuple(case.parameters[key] for key in fixed_names), []).append(case)
+    for values, found in groups.items():
+        yield dict(zip(fixed_names, values, strict=True)), found
+
+
+@each
+def test_batched_parameters_give_the_same_bits_and_finite_gradients(name: str) -> None:
+    """``jit`` of ``vmap`` over cases of ``vmap`` over steps of ``value_and_grad``."""
+    function = function_of(name)
+    lengths = parameters_of_type(name, "steps", "count")
+    rates = parameters_of_type(name, "rate", "real")
+    for fixed, group in alike(name):
+        size = max(len(case.steps) for case in group)
+        steps = np.stack([np.pad(c.steps, (0, size - len(c.steps)), mode="edge") for c in group])
+        whole = {key: np.array([c.parameters[key] for c in group], np.int64) for key in lengths}
+        real = {key: np.array([c.parameters[key] for c in group], np.float64) for key in rates}
+
+        def rate(values: Any, counts: Any, step: Any, fixed: Any = fixed) -> Any:
+            return function(**fixed, **counts, **values)(step)
+
+        over_steps = jax.vmap(jax.value_and_grad(rate), in_axes=(None, None, 0))
+        with jax.enable_x64(True):  # so that counts beyond 2**31 reach the schedule
+            found, gradients = jax.jit(jax.vmap(over_steps))(real, whole, steps)
+
+        for case, row in zip(group, np.asarray(found), strict=True):
+            check_flushed(case, row[: len(case.steps)])
+        for key, gradient in gradients.items():
+            finite = np.isfinite(np.asarray(gradient))
+            assert bool(finite.all()), f"{name}: d/d {key} at steps {steps[~finite]}"
+
+
+@each
+def test_float32_arrays_of_parameters_count_for_their_exact_values(name: str) -> None:
+    function = function_of(name)
+    reals = parameters_of_type(name, "rate", "real")
+    python = conformance.python_runner(load_emitted("python", name), name)
+    case = cases(name)[-1].until(conformance.FARTHEST_INT32)
+    fixed = {key: value for key, value in case.parameters.items() if key not in reals}
+    rounded = {key: np.float32(case.parameters[key]) for key in reals}
+    exactly = {key: float(value) for key, value in rounded.items()}
+    expected = python({**fixed, **exactly}, case.steps).astype(np.float32)
+    bits = expected.view(np.uint32)
+
+    found = jax.jit(lambda values, step: function(**fixed, **values)(step))(
+        {key: jnp.asarray(value) for key, value in rounded.items()},
+        jnp.asarray(case.steps, jnp.int32),
+    )
+
+    check_flushed(Case(name, "rounded", {}, case.steps, case.exact, bits), found)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("jnp.where(step < warmup_steps", "jnp.where(step < warmup_steps - 1"),
+        ("jnp.sin(", "jnp.cos("),
+        ("jnp.asarray(step, jnp.int64)", "jnp.asarray(step, jnp.float32)"),
+        ("with jax.enable_x64(True):", "with jax.enable_x64(False):"),
+    ],
+    ids=["a broken boundary", "a wrong operator", "a narrow step", "no binary64"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_broken_module_is_noticed(before: str, after: str) -> None:
+    module = load_broken("jax", "cosine_warmup", before, after)
+    runner = conformance.jax_runner(module, "cosine_warmup")
+
+    with pytest.raises(AssertionError):
+        for case in cases("cosine_warmup"):
+            check_flushed(case, runner(case.parameters, case.steps))
+
+
+# -- the applied rates -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["cosine_warmup", "cyclic", "step_decay", "warmup_stable_decay"])
+@pytest.mark.parametrize("injected", [False, True])
+def test_sgd_in_a_scan_applies_the_rate_of_each_update(name: str, injected: bool) -> None:
+    """With a gradient of 1, weights of 0 become minus the rate of the update."""
+    updates = 40
+    schedule = function_of(name)()
+    sgd = optax.inject_hyperparams(optax.sgd) if injected else optax.sgd
+    optimizer = sgd(learning_rate=schedule)
+    python = getattr(load_emitted("python", name), name)
+    expected = [np.float32(python(step)).item() for step in range(updates)]
+
+    def update(state: Any, _: None) -> Any:
+        weights = jnp.zeros(3)
+        gradients = jax.grad(jnp.sum)(weights)
+        changes, state = optimizer.update(gradients, state, weights)
+        return state, optax.apply_updates(weights, changes)
+
+    _, weights = jax.lax.scan(update, optimizer.init(jnp.zeros(3)), length=updates)
+
+    conformance.check_applied(expected, lambda: [float(weight) for weight in weights[:, 0]])
+    with pytest.raises(AssertionError):  # one update late
+        conformance.check_applied([*expected[1:], expected[-1]], lambda: list(weights[:, 1]))
+
+
+def test_a_flax_train_state_read_back_goes_on_bitwise() -> None:
+    serialization = pytest.importorskip("flax.serialization")
+    train_state = pytest.importorskip("flax.training.train_state")
+    schedule = function_of("cosine_warmup")(**SHORT)
+
+    def begin() -> Any:
+        return train_state.TrainState.create(
+            apply_fn=lambda weights: jnp.sum((weights - 1.0) ** 2),
+            params=jnp.zeros(4),
+            tx=optax.adamw(learning_rate=schedule),
+        )
+
+    @jax.jit
+    def update(state: Any) -> Any:
+        return state.apply_gradients(grads=jax.grad(state.apply_fn)(state.params))
+
+    whole = begin()
+    for _ in range(12):
+        whole = update(whole)
+    for stop in (1, 3, 9):
+        state = begin()
+        for _ in range(stop):
+            state = update(state)
+        state = serialization.from_bytes(begin(), serialization.to_bytes(state))
+        for _ in range(12 - stop):
+            state = update(state)
+
+        assert serialization.to_bytes(whole) == serialization.to_bytes(state), f"after {stop}"
