@@ -58,7 +58,11 @@ def by_python(name: str, values: Mapping[str, Any], step: int) -> Any:
         **{word: getattr(TWICE, word) for word in ("tanh", "expm1", "log1p")},
         "floor": lambda x: int(TWICE.floor(x)),
         "ceil": lambda x: int(TWICE.ceil(x)),
-        **{"abs": abs, "min": min, "max": max, "pi": +TWICE.pi, "inf": TWICE.inf},
+        "abs": abs,
+        "min": min,
+        "max": max,
+        "pi": +TWICE.pi,
+        "inf": TWICE.inf,
         **{word: functools.partial(called, word) for word in NAMES},
         "step": Whole(step),
     }
