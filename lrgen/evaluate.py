@@ -163,7 +163,9 @@ class _Evaluation:
             result = self.arithmetic.table[node.op](*operands)
         except ZeroDivisionError:
             raise NotFinite(node, "the division is by 0") from None
-        except (ValueError, OverflowError, TypeError):
+        except OverflowError:
+            raise NotFinite(node, f"'{node.op}' is larger than binary64 can hold") from None
+        except (ValueError, TypeError):
             raise NotFinite(node, f"'{node.op}' has no value") from None
         if isinstance(result, bool | int | str):
             return result

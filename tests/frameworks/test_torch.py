@@ -1,0 +1,162 @@
+"""PyTorch beyond the rows: every emitted scheduler, compilation, gradients, broken modules."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import conformance
+import numpy as np
+import pytest
+import torch
+import torch._dynamo
+from conformance import NAMES, Case, cases, class_name, spec
+from emitted import load_broken, load_emitted
+from test_rows import DEVICES
+from torch.optim import SGD
+
+SCHEDULED = [name for name in NAMES if "base" in spec(name)]
+COMPILED = ["cyclic", "polynomial", "step_decay", "inverse_time", "one_cycle", "cosine_tokens"]
+UPDATES = 25
+on_each_device = pytest.mark.parametrize("device", DEVICES)
+
+
+# -- schedulers ------------------------------------------------------------------------------------
+
+
+def probe(
+    name: str, parameters: Mapping[str, Any], device: str = "cpu", tensor: bool = False
+) -> list[float]:
+    """Rates that plain SGD applies: with a gradient of 1, weights of 0 become minus the rate."""
+    kind = getattr(load_emitted("torch", name), f"{class_name(name)}LR")
+    base = spec(name)["base"]
+    others = {key: value for key, value in parameters.items() if key != base}
+    lr = torch.tensor(parameters[base], device=device) if tensor else parameters[base]
+    weights = torch.zeros(3, dtype=torch.float64, device=device, requires_grad=True)
+    optimizer = SGD([weights], lr=lr)
+    scheduler = kind(optimizer, **others)
+    applied = []
+    for _ in range(UPDATES):
+        with torch.no_grad():
+            weights.zero_()
+        optimizer.zero_grad()
+        weights.sum().backward()
+        optimizer.step()
+        scheduler.step()
+        applied.append(-weights[0].item())
+    return applied
+
+
+def binary64_rates(name: str, parameters: Mapping[str, Any]) -> list[float]:
+    python = getattr(load_emitted("python", name), name)
+    return [python(step, **parameters) for step in range(UPDATES)]
+
+
+@on_each_device
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_sgd_applies_the_rate_of_each_update(name: str, device: str) -> None:
+    for case in cases(name):
+        assert binary64_rates(name, case.parameters) == probe(name, case.parameters, device)
+
+
+def test_the_probe_sees_a_scheduler_that_is_one_update_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = load_broken(
+        "torch", "cosine_warmup", "epoch = self.last_epoch + 1", "epoch = self.last_epoch + 2"
+    )
+    monkeypatch.setitem(globals(), "load_emitted", lambda backend, name: module)
+    case = cases("cosine_warmup")[0]
+    applied = probe("cosine_warmup", case.parameters)
+    monkeypatch.undo()
+
+    assert binary64_rates("cosine_warmup", case.parameters) != applied
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_a_scheduler_that_goes_on_anywhere_gives_the_binary64_value(name: str) -> None:
+    kind = getattr(load_emitted("torch", name), f"{class_name(name)}LR")
+    base = spec(name)["base"]
+    for case in cases(name):
+        others = {key: value for key, value in case.parameters.items() if key != base}
+
+        def resumed(step: int, case: Case = case, others: Any = others) -> float:
+            lr = case.parameters[base]
+            group = {"params": [torch.zeros(1)], "lr": lr, "initial_lr": lr}
+            optimizer = SGD([group], lr=lr)
+            kind(optimizer, **others, last_epoch=step - 1)
+            rate: float = optimizer.param_groups[0]["lr"]
+            return rate
+
+        conformance.check_binary64(
+            case, lambda _, steps, resumed=resumed: np.array([resumed(int(k)) for k in steps])
+        )
+
+
+# -- tensors ---------------------------------------------------------------------------------------
+
+
+@on_each_device
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shape_of_steps_is_kept(name: str, device: str) -> None:
+    case = cases(name)[0]
+    function = functools.partial(getattr(load_emitted("torch", name), name), **case.parameters)
+    steps = torch.from_numpy(case.steps).to(device)
+    rates = function(steps)
+
+    assert rates[0].tolist() == function(steps[0]).item()
+    assert ((0,), ()) == (tuple(function(steps[:0]).shape), tuple(function(steps[0]).shape))
+    assert rates[None].tolist() == function(steps[None]).tolist()
+    counts = steps[steps < 2**31].int()
+    assert rates[: len(counts)].tolist() == function(counts).tolist()
+    swept = torch.vmap(function)(steps).cpu().numpy()
+    assert conformance.check_bits(case, swept) == len(steps)
+
+
+@on_each_device
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_pass_by_the_rate(name: str, device: str) -> None:
+    case = cases(name)[0]
+    rate = getattr(load_emitted("torch", name), name)(
+        torch.tensor(int(case.steps[2]), device=device), **case.parameters
+    )
+    weights = torch.ones(4, device=device, requires_grad=True)
+
+    (rate * weights).sum().backward()
+
+    assert not rate.requires_grad
+    assert weights.grad is not None
+    assert [rate.item()] * 4 == weights.grad.tolist()
+
+
+@on_each_device
+def test_a_compiled_step_counter_is_not_compiled_again(device: str) -> None:
+    for name in COMPILED:
+        case = cases(name)[0]
+        function = getattr(load_emitted("torch", name), name)
+        torch._dynamo.reset()
+        with torch._dynamo.config.patch(error_on_recompile=True):
+            compiled = torch.compile(
+                functools.partial(function, **case.parameters), fullgraph=True, backend="aot_eager"
+            )
+            rates = [compiled(torch.tensor(int(k), device=device)).item() for k in case.steps]
+
+        conformance.check_bits(case, np.array(rates, np.float32))
+
+
+@pytest.mark.slow
+@on_each_device
+@pytest.mark.parametrize("name", NAMES)
+def test_inductor_gives_the_same_bits(name: str, device: str) -> None:
+    function = getattr(load_emitted("torch", name), name)
+    torch._dynamo.reset()
+    compiled = torch.compile(function, fullgraph=True)
+    runner = conformance.torch_runner(load_emitted("torch", name), name, device, function=compiled)
+
+    conformance.check_all_float32(name, runner)
+
+
+BROKEN = [
+    ("polynomial", "step < total_steps", "step < total_steps - 1"),
+    ("step_decay", "torch.div(", "torch.fmod("),
+    ("cyclic", "step.long()", "step.float()"),
+]
