@@ -36,7 +36,9 @@ def emitted_path(backend: str, name: str) -> Path:
     return generated_folder() / f"{backend}_schedules" / f"{name}.py"
 
 
-def load_broken(backend: str, name: str, before: str, after: str) -> ModuleType:
+def load_broken(
+    backend: str, name: str, before: str, after: str, *, everywhere: bool = False
+) -> ModuleType:
     """The emitted module with the last ``before`` in it replaced: what a check must not pass.
 
     The last one, since a docstring quotes the formula before the code does.
@@ -44,6 +46,8 @@ def load_broken(backend: str, name: str, before: str, after: str) -> ModuleType:
     text = emitted_path(backend, name).read_text(encoding="utf-8")
     head, found, tail = text.rpartition(before)
     assert found, f"{before!r} does not stand in {backend}_schedules/{name}.py"
+    if everywhere:
+        head = head.replace(before, after)
     module = ModuleType(f"{backend}_{name}_broken_{next(_numbers)}")
     sys.modules[module.__name__] = module
     exec(compile(head + after + tail, module.__name__, "exec"), module.__dict__)

@@ -4,6 +4,7 @@ import functools
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from types import ModuleType
 from typing import Any
 
 import conformance
@@ -11,7 +12,7 @@ import mpmath
 import numpy as np
 import pytest
 from conformance import NAMES, Case, cases, check_binary64, check_float32, float32_of, spec
-from emitted import load_broken, load_emitted
+from emitted import emitted_path, load_broken, load_emitted
 
 from lrgen.catalogue import catalogue
 from lrgen.evaluate import Arithmetic
@@ -22,6 +23,7 @@ from lrgen.vectors import exact_value, nearest_float32
 
 DIGITS = 40
 DRAWS = 8
+CANDIDATES = 80
 AGREE = Fraction(1, 10**28)  # the vector files show 30 digits
 NOTHING = Fraction(1, 2**1100)  # to binary64
 each = pytest.mark.parametrize("name", NAMES)
@@ -146,13 +148,29 @@ def test_a_wrong_formula_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- parameters and steps that no vector file has --------------------------------------------------
 
 
+def chosen(name: str, count: int, exact: Arithmetic) -> list[Mapping[str, Any]]:
+    """``count`` sets as they come, and for each choice of words and flags a revealing one."""
+    candidates = draws(specs().schedule(name), max(CANDIDATES, count), exact)
+    numbers = conformance.parameters_of_type(name, "steps", "count", "rate", "real")
+    words = conformance.parameters_of_type(name, "flag", "choice")
+
+    def hidden(values: Mapping[str, Any]) -> int:
+        """How many numbers are 0, 1 or equal to another: what hides a wrong operator."""
+        return len(numbers) - len({values[key] for key in numbers} - {0, 1})
+
+    revealing: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for values in sorted(candidates, key=hidden):
+        revealing.setdefault(tuple(values[key] for key in words), values)
+    return [*candidates[:count], *revealing.values()]
+
+
 @functools.cache
 def drawn(name: str, count: int) -> tuple[Case, ...]:
     """Cases of parameters drawn at random among those that the spec allows."""
     schedule = specs().schedule(name)
     exact = Arithmetic(DIGITS)
     found = []
-    for number, values in enumerate(draws(schedule, count, exact)):
+    for number, values in enumerate(chosen(name, count, exact)):
         steps = steps_near(boundaries(schedule, values, exact), f"{name} {number}", 5)
         steps = [step for step in steps if step <= 2**53]
         reals = [exact_value(schedule, values, step, DIGITS) for step in steps]
@@ -189,6 +207,30 @@ def test_drawn_parameters_are_as_accurate_as_the_examples(name: str) -> None:
 @each
 def test_many_drawn_parameters_are_as_accurate_as_the_examples(name: str) -> None:
     check_drawn(name, 20 * DRAWS)
+
+
+CHANGES = [(" + ", " - "), (" * ", " / "), ("np.cos(", "np.sin("), ("np.log(", "np.sqrt(")]
+
+
+@pytest.mark.slow
+@each
+def test_each_changed_operator_is_noticed(name: str) -> None:
+    text = emitted_path("numpy", name).read_text(encoding="utf-8")
+    start = text.index("step = np.asarray(")
+    end = text.index("\ndef _check")
+    for before, after in CHANGES:
+        for place in range(start, end):
+            line = text[text.rfind("\n", 0, place) + 1 : place]
+            if not text.startswith(before, place) or line.lstrip().startswith("#"):
+                continue
+            module = ModuleType(f"{name}_changed")
+            changed = text[:place] + after + text[place + len(before) :]
+            exec(compile(changed, name, "exec"), module.__dict__)
+            runner = float32_of(conformance.numpy_runner(module, name))
+
+            with np.errstate(all="ignore"), pytest.raises((AssertionError, ArithmeticError)):
+                for case in (*cases(name), *drawn(name, DRAWS)):
+                    check_float32(case, runner)
 
 
 # -- shapes and warnings ---------------------------------------------------------------------------

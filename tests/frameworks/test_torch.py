@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch._dynamo
 from conformance import NAMES, Case, cases, class_name, spec
-from emitted import load_broken, load_emitted
+from emitted import emitted_path, load_broken, load_emitted
 from test_rows import DEVICES
 from torch.optim import SGD
 
@@ -155,8 +155,26 @@ def test_inductor_gives_the_same_bits(name: str, device: str) -> None:
     conformance.check_all_float32(name, runner)
 
 
-BROKEN = [
-    ("polynomial", "step < total_steps", "step < total_steps - 1"),
-    ("step_decay", "torch.div(", "torch.fmod("),
-    ("cyclic", "step.long()", "step.float()"),
-]
+# -- what must not pass ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "constant"])
+def test_the_vectors_notice_a_schedule_that_is_one_update_early(name: str) -> None:
+    module = load_broken("torch", name, "step = step.long()", "step = step.long() + 1")
+    runner = conformance.torch_runner(module, name)
+
+    with pytest.raises(AssertionError):
+        conformance.check_all_float32(name, runner)
+
+
+def narrowed(name: str) -> bool:
+    return ".double()" in emitted_path("torch", name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if narrowed(name)])
+def test_the_vectors_notice_arithmetic_in_float32(name: str) -> None:
+    module = load_broken("torch", name, ".double()", ".float()", everywhere=True)
+    runner = conformance.torch_runner(module, name)
+
+    with pytest.raises(AssertionError):
+        conformance.check_all_float32(name, runner)
