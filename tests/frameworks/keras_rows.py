@@ -7,7 +7,7 @@ from typing import Any
 import conformance
 import keras
 import numpy as np
-from emitted import load_emitted
+from emitted import load_broken, load_emitted
 from test_rows import check_flushed
 
 SHORT = {"peak_lr": 0.1, "warmup_steps": 3, "total_steps": 9, "end_lr": 0.01}
@@ -65,6 +65,24 @@ def check_the_applied_rates(kind: Any) -> None:
     assert [float(rate) for rate in expected] == applied
 
 
+def check_broken_modules_are_noticed() -> None:
+    for name, before, after in (
+        ("cosine_warmup", "ops.where(step < warmup_steps", "ops.where(step < warmup_steps - 1"),
+        ("cosine_warmup", "ops.sin(", "ops.cos("),
+        ("cosine_warmup", '"float64"', '"float32"'),
+        ("cosine_tokens", 'cast(step, "int64")', 'cast(step, "float32")'),
+    ):
+        broken = load_broken("keras", name, before, after, everywhere=True)
+        kind = getattr(broken, conformance.class_name(name))
+        noticed = 0
+        for case in conformance.cases(name):
+            try:
+                check_flushed(case, rates(kind(**case.parameters), case.steps))
+            except AssertionError:
+                noticed += 1
+        assert noticed, f"{after} in the place of {before} passes"
+
+
 def trained(kind: Any, jit_compile: bool) -> Any:
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
@@ -97,4 +115,5 @@ if __name__ == "__main__":
     cosine_warmup = load_emitted("keras", "cosine_warmup").CosineWarmup
     check_the_applied_rates(cosine_warmup)
     check_training_and_saving(cosine_warmup)
+    check_broken_modules_are_noticed()
     print(f"{len(conformance.NAMES)} schedules on {keras.backend.backend()}")

@@ -12,6 +12,7 @@ import pytest
 from conformance import NAMES, Case, cases, parameters_of_type
 from emitted import load_broken, load_emitted
 from numpy.typing import NDArray
+from test_exact import DRAWS, drawn
 from test_rows import check_flushed
 
 LENGTHS = np.arange(1, 2_001)
@@ -96,10 +97,10 @@ def test_the_sweep_of_lengths_sees_a_power_of_less_than_nothing() -> None:
 
 
 def alike(name: str) -> Iterator[tuple[Mapping[str, Any], list[Case]]]:
-    """Cases that have the same words and flags, which no program can have as arrays."""
+    """Cases, of the vectors and drawn, that have the same words and flags: no arrays, those."""
     fixed_names = parameters_of_type(name, "flag", "choice")
     groups: dict[tuple[Any, ...], list[Case]] = {}
-    for case in cases(name):
+    for case in (*cases(name), *drawn(name, DRAWS)):
         groups.setdefault(tuple(case.parameters[key] for key in fixed_names), []).append(case)
     for values, found in groups.items():
         yield dict(zip(fixed_names, values, strict=True)), found

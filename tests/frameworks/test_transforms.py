@@ -1,6 +1,5 @@
 """What people do with a schedule in JAX and PyTorch: transform, compile, train, restart."""
 
-import itertools
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -223,35 +222,3 @@ def test_torch_vmap_agrees() -> None:
     swept = torch.vmap(lambda step: function(step, **case.parameters))(torch.from_numpy(case.steps))
 
     conformance.check_bits(case, swept.numpy())
-
-
-# -- a published schedule --------------------------------------------------------------------------
-
-
-def test_llama_3_405b_is_the_same_everywhere() -> None:
-    numbers = {
-        "peak_lr": 8e-5,
-        "warmup_steps": 8_000,
-        "total_steps": 1_200_000,
-        "end_lr": 8e-7,
-    }
-    steps = np.unique(
-        [
-            *range(0, 1_300_000, 331),
-            *itertools.chain.from_iterable(
-                range(place - 3, place + 4) for place in (8_000, 1_200_000)
-            ),
-        ]
-    )
-    modules = {b: load_emitted(b, "cosine_warmup") for b in ("python", "numpy", "torch", "jax")}
-    expected = modules["numpy"].cosine_warmup(steps, **numbers).astype(np.float32)
-    plain = [modules["python"].cosine_warmup(int(step), **numbers) for step in steps]
-
-    assert expected.tolist() == np.array(plain).astype(np.float32).tolist()
-    assert (
-        expected.tolist()
-        == modules["torch"].cosine_warmup(torch.from_numpy(steps), **numbers).tolist()
-    )
-    assert expected.tolist() == np.asarray(modules["jax"].cosine_warmup(**numbers)(steps)).tolist()
-    assert np.float32(8e-5) == expected[steps == 8_000].item()
-    assert np.float32(8e-7) == expected[-1].item()
