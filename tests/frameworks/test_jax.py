@@ -177,7 +177,7 @@ def test_a_broken_module_is_noticed(before: str, after: str) -> None:
 # -- the applied rates -----------------------------------------------------------------------------
 
 
-PROBED = {
+PROBED: dict[str, dict[str, Any]] = {
     "cosine_warmup": SHORT,
     "cyclic": {"up_steps": 3, "down_steps": 5, "mode": "triangular2"},
     "step_decay": {"decay_steps": 7},

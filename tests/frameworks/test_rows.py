@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import conformance
 import numpy as np
@@ -58,8 +59,8 @@ def test_jax_rounds_right_when_compiled(name: str) -> None:
 
     module = load_emitted("jax", name)
 
-    def compiled(schedule: object) -> object:
-        def run(steps: np.ndarray) -> object:
+    def compiled(schedule: Any) -> Any:
+        def run(steps: Any) -> Any:
             with jax.enable_x64(True):  # so that steps beyond 2**31 reach the schedule
                 steps = jax.numpy.asarray(steps)
             return jax.jit(schedule)(steps)
