@@ -331,6 +331,8 @@ class _Resolver:
             if both is condition:
                 break
             known = known.given(self.full(inner), holds=False) if inner is not None else known
+        if len(kept) > 1:  # then no piece keeps the caller's name, and one of them may have it
+            self.scope.taken.discard(name)
         return tuple(
             Piece(
                 name if len(kept) == 1 else self.scope.free(inner_name, expr.schedule),

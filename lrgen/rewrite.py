@@ -246,7 +246,7 @@ def _decided_by(condition: Expr, rest: Expr | None, varying: frozenset[str]) -> 
 
 
 def _common_name(names: list[str], taken: set[str]) -> str:
-    """The words that all names end or begin with, else the first name."""
+    """The words that all names end or begin with; ``value`` where they share none."""
     words = [name.split("_") for name in names]
     for ending in (True, False):
         common: list[str] = []
@@ -259,7 +259,7 @@ def _common_name(names: list[str], taken: set[str]) -> str:
             if name and candidate not in taken:
                 taken.add(candidate)
                 return candidate
-    return names[0]
+    return "value" if "value" not in taken else names[0]
 
 
 def _cancelled(expr: Expr) -> Expr:

@@ -92,12 +92,12 @@ def _rate(
         (cycle_steps - position) / jnp.maximum(down_steps, 1),
     )
     if mode == "triangular2":
-        halving = low_lr + (peak_lr - low_lr) * height * 0.5**cycle
+        value = low_lr + (peak_lr - low_lr) * height * 0.5**cycle
     elif mode == "exp_range":
-        halving = low_lr + (peak_lr - low_lr) * height * gamma**step
+        value = low_lr + (peak_lr - low_lr) * height * gamma**step
     else:
-        halving = low_lr + (peak_lr - low_lr) * height
-    return halving
+        value = low_lr + (peak_lr - low_lr) * height
+    return value
 
 
 def _check(

@@ -85,18 +85,18 @@ def _rate(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = jnp.maximum(
+        value = jnp.maximum(
             base_lr * decay_rate ** jnp.maximum((step - burnin_steps) // decay_steps, 0), end_lr
         )
     else:
-        stairs = jnp.maximum(
+        value = jnp.maximum(
             base_lr
             * decay_rate ** jnp.maximum((step - burnin_steps) // decay_steps, 0)
             * decay_rate ** ((step - burnin_steps) % decay_steps / decay_steps),
             end_lr,
         )
 
-    return jnp.where(step < burnin_steps, burnin, stairs)
+    return jnp.where(step < burnin_steps, burnin, value)
 
 
 def _check(

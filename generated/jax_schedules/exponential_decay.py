@@ -70,14 +70,14 @@ def _rate(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = base_lr * decay_rate ** (step // decay_steps)
+        value = base_lr * decay_rate ** (step // decay_steps)
     else:
-        stairs = (
+        value = (
             base_lr
             * decay_rate ** (step // decay_steps)
             * decay_rate ** (step % decay_steps / decay_steps)
         )
-    return stairs
+    return value
 
 
 def _check(

@@ -73,9 +73,9 @@ def _rate(
     remaining = (total_steps - step) / jnp.maximum(total_steps - flat_steps, 1)
 
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    anneal_anneal = end_lr + (base_lr - end_lr) * jnp.sin(jnp.pi / 2 * remaining) ** 2
+    anneal = end_lr + (base_lr - end_lr) * jnp.sin(jnp.pi / 2 * remaining) ** 2
 
-    lr = jnp.where(step < total_steps, anneal_anneal, end_lr)
+    lr = jnp.where(step < total_steps, anneal, end_lr)
     return jnp.where(step < flat_steps, base_lr, lr)
 
 

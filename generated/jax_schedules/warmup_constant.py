@@ -77,18 +77,18 @@ def _rate(
 
     # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
     if shape == "linear":
-        linear_rise = start_lr + (peak_lr - start_lr) * step / jnp.maximum(warmup_steps, 1)
+        value = start_lr + (peak_lr - start_lr) * step / jnp.maximum(warmup_steps, 1)
     elif shape == "quadratic":
-        linear_rise = start_lr + (peak_lr - start_lr) * progress**2.0
+        value = start_lr + (peak_lr - start_lr) * progress**2.0
     elif shape == "cosine":
-        linear_rise = start_lr + (peak_lr - start_lr) * jnp.sin(jnp.pi / 2 * progress) ** 2
+        value = start_lr + (peak_lr - start_lr) * jnp.sin(jnp.pi / 2 * progress) ** 2
     else:
-        linear_rise = (
+        value = (
             start_lr
             + (peak_lr - start_lr) * jnp.log(1 + step) / jnp.log(jnp.maximum(1 + warmup_steps, 2))
         )
 
-    return jnp.where(step >= warmup_steps, peak_lr, linear_rise)
+    return jnp.where(step >= warmup_steps, peak_lr, value)
 
 
 def _check(

@@ -83,10 +83,10 @@ def _rate(
     progress = jnp.maximum(step - decay_start, 0) / jnp.maximum(total_steps - decay_start, 1)
 
     warmup = start_lr + (peak_lr - start_lr) * step / jnp.maximum(warmup_steps, 1)
-    decay_decay = peak_lr * decay_rate**progress
+    decay = peak_lr * decay_rate**progress
     hold = peak_lr * decay_rate
 
-    lr = jnp.where(step < total_steps, decay_decay, hold)
+    lr = jnp.where(step < total_steps, decay, hold)
     lr = jnp.where(step < decay_start, peak_lr, lr)
     return jnp.where(step < warmup_steps, warmup, lr)
 

@@ -78,9 +78,9 @@ def _rate(
     remaining = jnp.maximum(total_steps - step, 0) / jnp.maximum(total_steps - warmup_steps, 1)
 
     warmup = peak_lr * step / jnp.maximum(warmup_steps, 1)
-    decay_decay = end_lr + (peak_lr - end_lr) * remaining**power
+    decay = end_lr + (peak_lr - end_lr) * remaining**power
 
-    lr = jnp.where(step < total_steps, decay_decay, end_lr)
+    lr = jnp.where(step < total_steps, decay, end_lr)
     return jnp.where(step < warmup_steps, warmup, lr)
 
 

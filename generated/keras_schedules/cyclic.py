@@ -116,12 +116,12 @@ def _rate(
         cast(cycle_steps - position, "float64") / max(down_steps, 1),
     )
     if mode == "triangular2":
-        halving = low_lr + (peak_lr - low_lr) * height * 0.5 ** cast(cycle, "float64")
+        value = low_lr + (peak_lr - low_lr) * height * 0.5 ** cast(cycle, "float64")
     elif mode == "exp_range":
-        halving = low_lr + (peak_lr - low_lr) * height * gamma ** cast(step, "float64")
+        value = low_lr + (peak_lr - low_lr) * height * gamma ** cast(step, "float64")
     else:
-        halving = low_lr + (peak_lr - low_lr) * height
-    return halving
+        value = low_lr + (peak_lr - low_lr) * height
+    return value
 
 
 def _check(

@@ -116,20 +116,20 @@ def _rate(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = maximum(
+        value = maximum(
             base_lr
             * decay_rate ** cast(maximum((step - burnin_steps) // decay_steps, 0), "float64"),
             end_lr,
         )
     else:
-        stairs = maximum(
+        value = maximum(
             base_lr
             * decay_rate ** cast(maximum((step - burnin_steps) // decay_steps, 0), "float64")
             * decay_rate ** (cast((step - burnin_steps) % decay_steps, "float64") / decay_steps),
             end_lr,
         )
 
-    return ops.where(step < burnin_steps, burnin, stairs)
+    return ops.where(step < burnin_steps, burnin, value)
 
 
 def _check(

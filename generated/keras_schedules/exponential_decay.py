@@ -87,14 +87,14 @@ def _rate(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = base_lr * decay_rate ** cast(step // decay_steps, "float64")
+        value = base_lr * decay_rate ** cast(step // decay_steps, "float64")
     else:
-        stairs = (
+        value = (
             base_lr
             * decay_rate ** cast(step // decay_steps, "float64")
             * decay_rate ** (cast(step % decay_steps, "float64") / decay_steps)
         )
-    return stairs
+    return value
 
 
 def _check(

@@ -93,9 +93,9 @@ def _rate(
     remaining = cast(total_steps - step, "float64") / max(total_steps - flat_steps, 1)
 
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    anneal_anneal = end_lr + (base_lr - end_lr) * ops.sin(math.pi / 2 * remaining) ** 2
+    anneal = end_lr + (base_lr - end_lr) * ops.sin(math.pi / 2 * remaining) ** 2
 
-    lr = ops.where(step < total_steps, anneal_anneal, end_lr)
+    lr = ops.where(step < total_steps, anneal, end_lr)
     return ops.where(step < flat_steps, base_lr, lr)
 
 

@@ -98,20 +98,20 @@ def _rate(
 
     # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
     if shape == "linear":
-        linear_rise = start_lr + (peak_lr - start_lr) * cast(step, "float64") / max(warmup_steps, 1)
+        value = start_lr + (peak_lr - start_lr) * cast(step, "float64") / max(warmup_steps, 1)
     elif shape == "quadratic":
-        linear_rise = start_lr + (peak_lr - start_lr) * progress**2.0
+        value = start_lr + (peak_lr - start_lr) * progress**2.0
     elif shape == "cosine":
-        linear_rise = start_lr + (peak_lr - start_lr) * ops.sin(math.pi / 2 * progress) ** 2
+        value = start_lr + (peak_lr - start_lr) * ops.sin(math.pi / 2 * progress) ** 2
     else:
-        linear_rise = (
+        value = (
             start_lr
             + (peak_lr - start_lr)
             * ops.log(cast(1 + step, "float64"))
             / math.log(max(1 + warmup_steps, 2))
         )
 
-    return ops.where(step >= warmup_steps, peak_lr, linear_rise)
+    return ops.where(step >= warmup_steps, peak_lr, value)
 
 
 def _check(

@@ -103,18 +103,18 @@ def _rate(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = (
+        value = (
             peak_lr
             * decay_rate ** cast(maximum((step - warmup_steps) // decay_steps, 0), "float64")
         )
     else:
-        stairs = (
+        value = (
             peak_lr
             * decay_rate ** cast(maximum((step - warmup_steps) // decay_steps, 0), "float64")
             * decay_rate ** (cast((step - warmup_steps) % decay_steps, "float64") / decay_steps)
         )
 
-    return ops.where(step < warmup_steps, warmup, stairs)
+    return ops.where(step < warmup_steps, warmup, value)
 
 
 def _check(

@@ -112,10 +112,10 @@ def _rate(
     progress = cast(maximum(step - decay_start, 0), "float64") / max(total_steps - decay_start, 1)
 
     warmup = start_lr + (peak_lr - start_lr) * cast(step, "float64") / max(warmup_steps, 1)
-    decay_decay = peak_lr * decay_rate**progress
+    decay = peak_lr * decay_rate**progress
     hold = peak_lr * decay_rate
 
-    lr = ops.where(step < total_steps, decay_decay, hold)
+    lr = ops.where(step < total_steps, decay, hold)
     lr = ops.where(step < decay_start, peak_lr, lr)
     return ops.where(step < warmup_steps, warmup, lr)
 

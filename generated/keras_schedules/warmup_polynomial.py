@@ -105,9 +105,9 @@ def _rate(
     remaining = cast(maximum(total_steps - step, 0), "float64") / max(total_steps - warmup_steps, 1)
 
     warmup = peak_lr * cast(step, "float64") / max(warmup_steps, 1)
-    decay_decay = end_lr + (peak_lr - end_lr) * remaining**power
+    decay = end_lr + (peak_lr - end_lr) * remaining**power
 
-    lr = ops.where(step < total_steps, decay_decay, end_lr)
+    lr = ops.where(step < total_steps, decay, end_lr)
     return ops.where(step < warmup_steps, warmup, lr)
 
 

@@ -58,12 +58,12 @@ def cyclic(
         (cycle_steps - position) / max(down_steps, 1),
     )
     if mode == "triangular2":
-        halving = low_lr + (peak_lr - low_lr) * height * 0.5**cycle
+        value = low_lr + (peak_lr - low_lr) * height * 0.5**cycle
     elif mode == "exp_range":
-        halving = low_lr + (peak_lr - low_lr) * height * gamma**step
+        value = low_lr + (peak_lr - low_lr) * height * gamma**step
     else:
-        halving = low_lr + (peak_lr - low_lr) * height
-    return np.asarray(halving)
+        value = low_lr + (peak_lr - low_lr) * height
+    return np.asarray(value)
 
 
 def _check(

@@ -49,18 +49,18 @@ def exponential_burnin(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = np.maximum(
+        value = np.maximum(
             base_lr * decay_rate ** np.maximum((step - burnin_steps) // decay_steps, 0), end_lr
         )
     else:
-        stairs = np.maximum(
+        value = np.maximum(
             base_lr
             * decay_rate ** np.maximum((step - burnin_steps) // decay_steps, 0)
             * decay_rate ** ((step - burnin_steps) % decay_steps / decay_steps),
             end_lr,
         )
 
-    return np.select([step < burnin_steps], [burnin], stairs)
+    return np.select([step < burnin_steps], [burnin], value)
 
 
 def _check(

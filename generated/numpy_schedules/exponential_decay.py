@@ -41,14 +41,14 @@ def exponential_decay(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = base_lr * decay_rate ** (step // decay_steps)
+        value = base_lr * decay_rate ** (step // decay_steps)
     else:
-        stairs = (
+        value = (
             base_lr
             * decay_rate ** (step // decay_steps)
             * decay_rate ** (step % decay_steps / decay_steps)
         )
-    return np.asarray(stairs)
+    return np.asarray(value)
 
 
 def _check(

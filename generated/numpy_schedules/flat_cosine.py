@@ -43,9 +43,9 @@ def flat_cosine(
     remaining = (total_steps - step) / max(total_steps - flat_steps, 1)
 
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    anneal_anneal = end_lr + (base_lr - end_lr) * np.sin(np.pi / 2 * remaining) ** 2
+    anneal = end_lr + (base_lr - end_lr) * np.sin(np.pi / 2 * remaining) ** 2
 
-    return np.select([step < flat_steps, step < total_steps], [base_lr, anneal_anneal], end_lr)
+    return np.select([step < flat_steps, step < total_steps], [base_lr, anneal], end_lr)
 
 
 def _check(

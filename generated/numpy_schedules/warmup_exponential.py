@@ -44,15 +44,15 @@ def warmup_exponential(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = peak_lr * decay_rate ** np.maximum((step - warmup_steps) // decay_steps, 0)
+        value = peak_lr * decay_rate ** np.maximum((step - warmup_steps) // decay_steps, 0)
     else:
-        stairs = (
+        value = (
             peak_lr
             * decay_rate ** np.maximum((step - warmup_steps) // decay_steps, 0)
             * decay_rate ** ((step - warmup_steps) % decay_steps / decay_steps)
         )
 
-    return np.select([step < warmup_steps], [warmup], stairs)
+    return np.select([step < warmup_steps], [warmup], value)
 
 
 def _check(

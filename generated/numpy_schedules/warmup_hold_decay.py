@@ -49,12 +49,12 @@ def warmup_hold_decay(
     progress = np.maximum(step - decay_start, 0) / max(total_steps - decay_start, 1)
 
     warmup = start_lr + (peak_lr - start_lr) * step / max(warmup_steps, 1)
-    decay_decay = peak_lr * decay_rate**progress
+    decay = peak_lr * decay_rate**progress
     hold = peak_lr * decay_rate
 
     return np.select(
         [step < warmup_steps, step < decay_start, step < total_steps],
-        [warmup, peak_lr, decay_decay],
+        [warmup, peak_lr, decay],
         hold,
     )
 

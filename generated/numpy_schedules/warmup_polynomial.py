@@ -46,9 +46,9 @@ def warmup_polynomial(
     remaining = np.maximum(total_steps - step, 0) / max(total_steps - warmup_steps, 1)
 
     warmup = peak_lr * step / max(warmup_steps, 1)
-    decay_decay = end_lr + (peak_lr - end_lr) * remaining**power
+    decay = end_lr + (peak_lr - end_lr) * remaining**power
 
-    return np.select([step < warmup_steps, step < total_steps], [warmup, decay_decay], end_lr)
+    return np.select([step < warmup_steps, step < total_steps], [warmup, decay], end_lr)
 
 
 def _check(

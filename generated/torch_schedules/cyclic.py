@@ -65,12 +65,12 @@ def cyclic(
         (cycle_steps - position).double() / max(down_steps, 1),
     )
     if mode == "triangular2":
-        halving = low_lr + (peak_lr - low_lr) * height * 0.5 ** cycle.double()
+        value = low_lr + (peak_lr - low_lr) * height * 0.5 ** cycle.double()
     elif mode == "exp_range":
-        halving = low_lr + (peak_lr - low_lr) * height * gamma ** step.double()
+        value = low_lr + (peak_lr - low_lr) * height * gamma ** step.double()
     else:
-        halving = low_lr + (peak_lr - low_lr) * height
-    return halving.to(dtype)
+        value = low_lr + (peak_lr - low_lr) * height
+    return value.to(dtype)
 
 
 class CyclicLR(LRScheduler):

@@ -56,20 +56,20 @@ def exponential_burnin(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = torch.clamp(
+        value = torch.clamp(
             base_lr
             * decay_rate ** torch.clamp((step - burnin_steps) // decay_steps, min=0).double(),
             min=end_lr,
         )
     else:
-        stairs = torch.clamp(
+        value = torch.clamp(
             base_lr
             * decay_rate ** torch.clamp((step - burnin_steps) // decay_steps, min=0).double()
             * decay_rate ** (((step - burnin_steps) % decay_steps).double() / decay_steps),
             min=end_lr,
         )
 
-    return torch.where(step < burnin_steps, burnin, stairs).to(dtype)
+    return torch.where(step < burnin_steps, burnin, value).to(dtype)
 
 
 class ExponentialBurninLR(LRScheduler):

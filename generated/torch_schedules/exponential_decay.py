@@ -48,14 +48,14 @@ def exponential_decay(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = base_lr * decay_rate ** (step // decay_steps).double()
+        value = base_lr * decay_rate ** (step // decay_steps).double()
     else:
-        stairs = (
+        value = (
             base_lr
             * decay_rate ** (step // decay_steps).double()
             * decay_rate ** ((step % decay_steps).double() / decay_steps)
         )
-    return stairs.to(dtype)
+    return value.to(dtype)
 
 
 class ExponentialDecayLR(LRScheduler):

@@ -50,9 +50,9 @@ def flat_cosine(
     remaining = (total_steps - step).double() / max(total_steps - flat_steps, 1)
 
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    anneal_anneal = end_lr + (base_lr - end_lr) * torch.sin(math.pi / 2 * remaining) ** 2
+    anneal = end_lr + (base_lr - end_lr) * torch.sin(math.pi / 2 * remaining) ** 2
 
-    lr = torch.where(step < total_steps, anneal_anneal, end_lr)
+    lr = torch.where(step < total_steps, anneal, end_lr)
     return torch.where(step < flat_steps, base_lr, lr).to(dtype)
 
 

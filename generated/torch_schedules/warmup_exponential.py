@@ -51,18 +51,18 @@ def warmup_exponential(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        stairs = (
+        value = (
             peak_lr
             * decay_rate ** torch.clamp((step - warmup_steps) // decay_steps, min=0).double()
         )
     else:
-        stairs = (
+        value = (
             peak_lr
             * decay_rate ** torch.clamp((step - warmup_steps) // decay_steps, min=0).double()
             * decay_rate ** (((step - warmup_steps) % decay_steps).double() / decay_steps)
         )
 
-    return torch.where(step < warmup_steps, warmup, stairs).to(dtype)
+    return torch.where(step < warmup_steps, warmup, value).to(dtype)
 
 
 class WarmupExponentialLR(LRScheduler):

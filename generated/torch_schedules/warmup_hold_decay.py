@@ -56,10 +56,10 @@ def warmup_hold_decay(
     progress = torch.clamp(step - decay_start, min=0).double() / max(total_steps - decay_start, 1)
 
     warmup = start_lr + (peak_lr - start_lr) * step.double() / max(warmup_steps, 1)
-    decay_decay = peak_lr * decay_rate**progress
+    decay = peak_lr * decay_rate**progress
     hold = peak_lr * decay_rate
 
-    lr = torch.where(step < total_steps, decay_decay, hold)
+    lr = torch.where(step < total_steps, decay, hold)
     lr = torch.where(step < decay_start, peak_lr, lr)
     return torch.where(step < warmup_steps, warmup, lr).to(dtype)
 

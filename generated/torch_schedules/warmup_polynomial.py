@@ -53,9 +53,9 @@ def warmup_polynomial(
     remaining = torch.clamp(total_steps - step, min=0).double() / max(total_steps - warmup_steps, 1)
 
     warmup = peak_lr * step.double() / max(warmup_steps, 1)
-    decay_decay = end_lr + (peak_lr - end_lr) * remaining**power
+    decay = end_lr + (peak_lr - end_lr) * remaining**power
 
-    lr = torch.where(step < total_steps, decay_decay, end_lr)
+    lr = torch.where(step < total_steps, decay, end_lr)
     return torch.where(step < warmup_steps, warmup, lr).to(dtype)
 
 
