@@ -33,8 +33,17 @@ _EMITTED = set.union(
     {"np", "numpy", "torch", "jax", "jnp", "keras", "ops", "math", "copy", "contextlib"},
     {"Tensor", "LRScheduler", "Optimizer", "Sequence", "Callable", "Literal", "Any", "SPEC"},
     {"ArrayLike", "DTypeLike", "NDArray", "warnings", "minimum", "maximum"},
+    {"bisect", "functools", "itertools", "operator"},
 )
-RESERVED = {*keyword.kwlist, *dir(builtins), *OPERATORS, *_EMITTED}
+# Emitted code spells these with a module's name before them, or otherwise.
+_FREE = {"increasing", "least", "greatest", "reached", "product", "total", "uniform", "at"} | {
+    "cycle",
+    "cycle_start",
+    "cycle_length",
+    "cycle_starts",
+    "cycle_lengths",
+}
+RESERVED = ({*keyword.kwlist, *dir(builtins), *OPERATORS} - _FREE) | _EMITTED
 _TAKEN: dict[str, set[str]] = {
     "the piece": RESERVED - {"floor", "ceil"},
     "the example": set(),
@@ -64,7 +73,9 @@ class _Shape(BaseModel):
 class ParameterShape(_Shape):
     """One entry of ``[parameters]``; ``default`` is checked against ``type`` when resolved."""
 
-    type: Literal["steps", "count", "rate", "real", "flag", "choice"]
+    type: Literal[
+        "steps", "count", "rate", "real", "flag", "choice", "steps[]", "count[]", "rate[]", "real[]"
+    ]
     default: Any
     doc: Text
     of: list[Text] | None = None

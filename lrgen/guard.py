@@ -17,8 +17,9 @@ from fractions import Fraction
 
 from .expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
 from .ops import apply
-from .ranges import Facts
+from .ranges import Facts, length_of
 from .schedule import Let, expand
+from .simplify import simplify
 
 LARGEST_EXPONENT = 700.0
 """exp(700) is about 1e304: close to the end of binary64, and far from any rate."""
@@ -110,7 +111,23 @@ class Guards:
                     return replace(expr, args=(self._capped(a, scope),))
             case "**", (a, b):
                 return self._power(expr, a, b, scope)
+            case "at", (values, index):
+                return replace(expr, args=(values, self._within(index, values, 1, scope)))
+            case (("product" | "total"), (values, count)):
+                return replace(expr, args=(values, self._within(count, values, 0, scope)))
         return expr
+
+    def _within(self, index: Expr, values: Expr, before: int, scope: _Scope) -> Expr:
+        """``index`` kept from 0 to ``before`` the length of ``values``."""
+        full = self._full(index)
+        gap = apply("-", length_of(self._full(values)), full)
+        if not scope.known.nonnegative(full):
+            index = apply("max", index, Number(0))
+        if not scope.known.nonnegative(apply("-", gap, Number(before))):
+            length = length_of(values)
+            last = apply("-", length, Number(before)) if before else length
+            index = apply("min", index, simplify(last))
+        return index
 
     def _power(self, expr: Apply, base: Expr, exponent: Expr, scope: _Scope) -> Expr:
         known_base = scope.known.range(self._full(base))

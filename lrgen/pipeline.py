@@ -11,15 +11,15 @@
 Layers: each module imports from strictly lower ones, and each third-party library comes in through
 one of them.
 
-    0  errors, expr, files, intervals, workers
+    0  cycles, errors, expr, files, hashing, intervals, workers
     1  catalogue, evaluate (mpmath), ops, shape_errors
     2  document (pydantic, tomllib), linear, parse, printer, terms, uptodate
     3  inequalities, match, rules, simplify
     4  ranges
     5  finite, schedule
-    6  exact (sympy), guard, inline, parameters, rewrite, sampling
-    7  backends/, describe, prove, resolve, vectors
-    8  recheck, render (jinja2)
+    6  exact (sympy), guard, inline, lower, parameters, sampling
+    7  backends/, describe, plot/ (matplotlib), resolve, rewrite, vectors
+    8  prove, recheck, render (jinja2)
     9  pipeline
     10 bound
     11 __init__

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
+from .backends.base import STDLIB
+from .backends.companions import PYTHON, needed
 from .backends.python import rate_lines
 from .errors import SpecError
 from .evaluate import Arithmetic, NotFinite
@@ -57,8 +60,9 @@ def compiled(schedule: Schedule) -> Any:
     """
     lines = rate_lines(schedule, piece_facts(schedule), facts_of(schedule))
     names = ", ".join(["step", *(p.name for p in schedule.parameters)])
-    source = "\n".join([f"def rate({names}):", *(f"    {line}" for line in lines)])
-    scope: dict[str, Any] = {"math": math}
+    body = [f"    {line}" for line in lines]
+    source = "\n".join([f"def rate({names}):", *body, *needed(PYTHON, lines)])
+    scope: dict[str, Any] = {name: import_module(name) for name in STDLIB}
     exec(compile(source, f"<{schedule.name}>", "exec"), scope)
     function = scope["rate"]
 

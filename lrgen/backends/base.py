@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
+from ..expr import ENTRY, Apply, Expr, Kind, Name, Number, children, names_in, rebuild
 from ..guard import Guards, uses_of
 from ..printer import Dialect, Spelling, show
 from ..ranges import Facts
-from ..schedule import Let, Piece, Schedule, varying_names
+from ..schedule import KIND_OF_TYPE, Let, Parameter, Piece, Schedule, varying_names
 from .checks import check_lines
-from .host import Table
+from .companions import Companions, needed, uses_module
+from .host import Table, spelling_in
 from .layout import COLUMNS
 from .wording import escaped, header, quantity, wrapped
 
@@ -39,6 +40,8 @@ class View:
         body: Of the function that computes.
         schedulers: One entry where a torch ``LRScheduler`` is emitted, else none.
         prelude: Lines between imports and code.
+        companions: Lines of functions below the rest.
+        stores: ``self.name = name`` for each parameter; lists are copied.
     """
 
     schedule: Schedule
@@ -57,6 +60,8 @@ class View:
     body: tuple[str, ...]
     schedulers: tuple[object, ...] = ()
     prelude: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
 
 
 def view_of(
@@ -72,6 +77,10 @@ def view_of(
     schedulers: Sequence[object] = (),
     more_code: Sequence[str] = (),
     first: str | None = None,
+    companions: Companions | None = None,
+    always: Sequence[str] = (),
+    own_types: Mapping[str, str] | None = None,
+    own_casts: Mapping[str, str] | None = None,
     check_types: Mapping[str, str] | None = None,
 ) -> View:
     """A view, with what all frameworks have in common filled in.
@@ -88,19 +97,26 @@ def view_of(
         schedulers: See :class:`View`.
         more_code: Further lines that may need imports.
         check_types: Of parameters of ``_check``, when they are not Python's own.
+        companions: Functions that the module may bring along.
+        always: Modules of the standard library that it imports in any case.
+        own_types: Of single parameters of the function that computes, by name.
+        own_casts: Of single parameters, by name.
         first: The parameter that ``_check`` and ``_rate`` take first.
     """
     parameters = sorted(schedule.parameters, key=lambda p: p.name != (first or p.name))
     names = tuple(p.name for p in parameters)
     check = tuple(check_lines(schedule)) or ("pass",)
-    needs_math = any("math." in line for line in (*body, *check, *more_code))
+    brought = needed(companions or {}, (*body, *more_code))
+    code = (*body, *check, *more_code, *brought)
+    modules = sorted({*always, *(name for name in STDLIB if uses_module(name, code))})
+    own_types, own_casts = own_types or {}, own_casts or {}
     call = tuple(wrapped(f"_check({', '.join(names)})", rest="    ")) if names else ()
     return View(
         schedule=schedule,
         header=header(schedule),
         summary=f"{escaped(schedule.title)} ({framework}).",
         quantity=quantity(schedule),
-        imports=("import math",) if needs_math else (),
+        imports=(*(f"import {name}" for name in modules), *_sequence(schedule)),
         docstring=tuple(docstring),
         signature=tuple(f"{p.name}: {types[p.type]} = {p.spelling}," for p in schedule.parameters),
         names=names,
@@ -109,16 +125,30 @@ def view_of(
             f"{p.name}: {(check_types or PYTHON_TYPES)[p.type]}," for p in parameters
         ),
         check=check,
-        rate_fields=tuple(f"{p.name}: {rate_types[p.type]}," for p in parameters),
-        casts=tuple(f"{casts[p.type].format(p.name)}," for p in parameters),
+        rate_fields=tuple(
+            f"{p.name}: {own_types.get(p.name, rate_types[p.type])}," for p in parameters
+        ),
+        casts=tuple(f"{own_casts.get(p.name, casts[p.type]).format(p.name)}," for p in parameters),
         body=tuple(body),
         schedulers=tuple(schedulers),
+        companions=brought,
+        stores=tuple(_stored(p) for p in schedule.parameters),
     )
 
 
-AS_IT_IS: dict[str, str] = dict.fromkeys(
-    ("steps", "count", "rate", "real", "flag", "choice"), "{0}"
-)
+STDLIB = ("bisect", "functools", "itertools", "math", "operator")
+AS_IT_IS: dict[str, str] = dict.fromkeys(KIND_OF_TYPE, "{0}")
+
+
+def _sequence(schedule: Schedule) -> list[str]:
+    """The import that a list among the parameters needs."""
+    has_list = any(p.entry is not None for p in schedule.parameters)
+    return ["from collections.abc import Sequence"] if has_list else []
+
+
+def _stored(parameter: Parameter) -> str:
+    value = parameter.name if parameter.entry is None else f"list({parameter.name})"
+    return f"self.{parameter.name} = {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +192,19 @@ class Spelled:
         self.arrays = {"step"} | {
             p.name for p in schedule.parameters if p.kind not in style.host_kinds
         }
+        self.arrays -= table_names(lets)
         for let in lets:
-            if not self.arrays.isdisjoint(names_in(let.value)):
+            if not self.is_host(let.value):
                 self.arrays.add(let.name)
         self.dialect = Dialect(self._spelling)
 
     def is_host(self, expr: Expr) -> bool:
         """Whether Python itself holds the value."""
-        return self.arrays.isdisjoint(names_in(expr))
+        if Kind.INTS not in self.style.host_kinds and any(
+            isinstance(node, Apply) and node.kind in ENTRY for node in _values_in(expr)
+        ):
+            return False
+        return self.arrays.isdisjoint(_names_of_values(expr))
 
     def text(self, expr: Expr) -> str:
         """``expr`` as code."""
@@ -209,8 +244,9 @@ class Spelled:
         if node.op == "if" and self.is_host(node.args[0]):
             return None  # Python decides
         table = self.style.host if self.is_host(node) else self.style.array
-        key = f"{node.op}:host" if self._mixed(node) and f"{node.op}:host" in table else node.op
-        return table.get(key)
+        if self._mixed(node) and f"{node.op}:host" in table:
+            return table[f"{node.op}:host"]
+        return spelling_in(table, node)
 
     def _mixed(self, node: Apply) -> bool:
         return len(node.args) == 2 and self.is_host(node.args[1]) != self.is_host(node.args[0])
@@ -236,6 +272,8 @@ class Spelled:
                     pair = (self._cast(pair[0]), self._cast(pair[1]))
                 first = Apply(expr.op, pair, kind)
             return expr if self.is_host(expr) else first
+        if expr.op == "list" and expr.kind is Kind.REALS:
+            return replace(expr, args=tuple(_as_real(entry) for entry in expr.args))
         if expr.op == "**" and expr.kind is Kind.REAL and expr.args[0].kind is Kind.INT:
             base, exponent = expr.args
             if isinstance(base, Number):
@@ -248,7 +286,7 @@ class Spelled:
             if not self.is_host(condition):
                 yes, no = self._alike(yes, no)
             return replace(expr, args=(condition, self._cast(yes), self._cast(no)))
-        if expr.kind is Kind.REAL and expr.op not in ("real", "fill"):
+        if expr.kind is Kind.REAL and expr.op not in _WHOLE_OPERANDS:
             return replace(expr, args=tuple(self._cast(a) for a in expr.args))
         if expr.op in ("floor", "ceil"):
             return replace(expr, args=tuple(self._cast(a) for a in expr.args))
@@ -263,6 +301,37 @@ class Spelled:
         if self.style.fills == "one" and all(hosts):
             return Apply("fill", (yes,), Kind.REAL), no
         return yes, no
+
+
+def _as_real(entry: Expr) -> Expr:
+    return Number(float(entry.value)) if isinstance(entry, Number) else entry
+
+
+_WHOLE_OPERANDS = ("real", "fill", "at", "product", "total", "uniform")
+"""Operators that yield reals from integers."""
+_TABLES = ("cycle_starts", "cycle_lengths")
+
+
+def _values_in(expr: Expr) -> Iterator[Expr]:
+    """Every node whose value counts; the length of a list is known whatever is in it."""
+    yield expr
+    if not (isinstance(expr, Apply) and expr.op == "len"):
+        for child in children(expr):
+            yield from _values_in(child)
+
+
+def _names_of_values(expr: Expr) -> set[str]:
+    return {node.id for node in _values_in(expr) if isinstance(node, Name)}
+
+
+def table_names(lets: Sequence[Let]) -> set[str]:
+    """Names that tables of growing cycles are made from, which Python has to know."""
+    names: set[str] = set()
+    for let in reversed(lets):
+        is_table = isinstance(let.value, Apply) and let.value.op in _TABLES
+        if is_table or let.name in names:
+            names |= names_in(let.value)
+    return names
 
 
 # -- lines -----------------------------------------------------------------------------------
@@ -371,4 +440,8 @@ PYTHON_TYPES: dict[str, str] = {
     "real": "float",
     "flag": "bool",
     "choice": "str",
+    "steps[]": "Sequence[int]",
+    "count[]": "Sequence[int]",
+    "rate[]": "Sequence[float]",
+    "real[]": "Sequence[float]",
 }

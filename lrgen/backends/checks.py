@@ -43,6 +43,14 @@ def _wrong(parameter: Parameter) -> str:
         case "choice":
             words = ", ".join(f'"{word}"' for word in parameter.words)
             return f"{name} not in ({words}{',' if len(parameter.words) == 1 else ''})"
+        case "steps[]":
+            return f"not all(isinstance(entry, int) and entry >= 0 for entry in {name})"
+        case "count[]":
+            return f"not all(isinstance(entry, int) for entry in {name})"
+        case "rate[]":
+            return f"not all(0 <= entry < math.inf for entry in {name})"
+        case "real[]":
+            return f"not all(-math.inf < entry < math.inf for entry in {name})"
 
 
 def _broken(requirement: Requirement) -> str:

@@ -10,15 +10,18 @@ from ..ops import Precedence
 from ..ranges import Facts
 from ..schedule import Schedule
 from .base import (
+    PYTHON_TYPES,
     Backend,
     Spelled,
     Style,
     View,
     array_body,
     guarded_parts,
+    table_names,
     view_of,
 )
 from .choice import where_chain
+from .companions import JAX as JAX_COMPANIONS
 from .host import MATH, Table, spelt
 from .layout import COLUMNS, fitting
 from .wording import formula_lines, parameter_lines, quantity, source_lines, wrapped
@@ -35,6 +38,20 @@ ARRAY: Table = {
     "and": spelt("{0} & {1}", Precedence.COMPARE, Precedence.ATOM),
     "or": spelt("{0} | {1}", Precedence.COMPARE, Precedence.ATOM),
     "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
+    "list": spelt("jnp.array([{all}])"),
+    "at": spelt("{0}[{1}]", operand=Precedence.ATOM),
+    "at:real": spelt("_entry({0}, {1})"),
+    "increasing": spelt("jnp.all(jnp.diff({0}) > 0)"),
+    "least": spelt("jnp.min({0}.astype(jnp.float64), initial=jnp.inf)", operand=Precedence.ATOM),
+    "greatest": spelt(
+        "jnp.max({0}.astype(jnp.float64), initial=-jnp.inf)", operand=Precedence.ATOM
+    ),
+    "reached": spelt('jnp.searchsorted({0}, {1}, side="right")'),
+    "product": spelt("_product({0}, {1})"),
+    "total": spelt("_total({0}, {1})"),
+    "cycle_starts": spelt("jnp.array(_cycles({all})[0])"),
+    "cycle_lengths": spelt("jnp.array(_cycles({all})[1])"),
+    "uniform": spelt("_uniforms({0}, {1})"),
     "inf": spelt("jnp.inf"),
     "real": spelt("{0}.astype(jnp.float64)", operand=Precedence.ATOM),
     "fill": spelt("jnp.full(step.shape, {0})"),
@@ -56,10 +73,15 @@ TYPES = {
     "real": "ArrayLike",
     "flag": "bool",
     "choice": "str",
+    "steps[]": "Sequence[int] | ArrayLike",
+    "count[]": "Sequence[int] | ArrayLike",
+    "rate[]": "Sequence[float] | ArrayLike",
+    "real[]": "Sequence[float] | ArrayLike",
 }
 
 
 def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
+    plain_names = sorted(table_names(schedule.lets) & set(schedule.defaults))
     plain = Spelled(schedule, schedule.lets, STYLE)
     lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
     spelled = Spelled(schedule, lets, STYLE)
@@ -73,7 +95,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
             "",
             *formula_lines(schedule),
             "",
-            "Parameters that are numbers may be traced or batched arrays; those are not checked.",
+            *_traced(plain_names),
             "",
             "Args:",
             *parameter_lines(schedule),
@@ -90,15 +112,24 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         types=TYPES,
         rate_types=_ARRAYS,
         casts=_CASTS,
+        own_types={name: PYTHON_TYPES[schedule.parameter(name).type] for name in plain_names},
+        own_casts=dict.fromkeys(plain_names, "{0}"),
+        companions=JAX_COMPANIONS,
         call_check=_guard(schedule),
         check_types=_UNTYPED,
     )
-    numbers = any(p.kind in (Kind.INT, Kind.REAL) for p in schedule.parameters)
-    return replace(view, prelude=("from typing import Any",) if numbers else ())
+    numbers = any(p.kind not in (Kind.BOOL, Kind.WORD) for p in schedule.parameters)
+    lists = any(p.entry is not None for p in schedule.parameters)
+    imports = [
+        *(line for line in view.imports if line.startswith("import ")),
+        f"from collections.abc import Callable{', Sequence' if lists else ''}",
+        *(["from typing import Any"] if numbers else []),
+    ]
+    return replace(view, imports=tuple(imports))
 
 
-_ARRAYS = {kind: "jax.Array" if name == "ArrayLike" else name for kind, name in TYPES.items()}
-_UNTYPED = {kind: "Any" if name == "ArrayLike" else name for kind, name in TYPES.items()}
+_ARRAYS = {kind: "jax.Array" if "ArrayLike" in name else name for kind, name in TYPES.items()}
+_UNTYPED = {kind: "Any" if "ArrayLike" in name else name for kind, name in TYPES.items()}
 _CASTS = {
     "steps": "jnp.asarray({0}, jnp.int64)",
     "count": "jnp.asarray({0}, jnp.int64)",
@@ -106,12 +137,27 @@ _CASTS = {
     "real": "jnp.asarray({0}, jnp.float64)",
     "flag": "{0}",
     "choice": "{0}",
+    "steps[]": "jnp.asarray({0}, jnp.int64)",
+    "count[]": "jnp.asarray({0}, jnp.int64)",
+    "rate[]": "jnp.asarray({0}, jnp.float64)",
+    "real[]": "jnp.asarray({0}, jnp.float64)",
 }
+
+
+def _traced(plain: Sequence[str]) -> list[str]:
+    """The sentence on parameters that may be arrays; ``plain`` ones may not."""
+    but = f", but for {' and '.join(f'``{name}``' for name in plain)}" if plain else ""
+    sentence = "Parameters that are numbers may be traced or batched arrays; those are not checked."
+    return wrapped(sentence.replace(";", f"{but};", 1))
 
 
 def _guard(schedule: Schedule) -> list[str]:
     """The call of ``_check`` where all numbers are plain ones; arrays are not checked."""
-    numbers = [p.name for p in schedule.parameters if p.kind in (Kind.INT, Kind.REAL)]
+    numbers = [
+        p.name if p.entry is None else f"*{p.name}"
+        for p in schedule.parameters
+        if p.kind not in (Kind.BOOL, Kind.WORD)
+    ]
     call = wrapped(f"_check({', '.join(p.name for p in schedule.parameters)})", rest="    ")
     if not numbers:
         return call if schedule.parameters else ["_check()"]

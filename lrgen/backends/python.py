@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..expr import Expr, Kind, names_in
 from ..finite import is_finite
@@ -21,6 +22,7 @@ from .base import (
     comment,
     view_of,
 )
+from .companions import PYTHON as PYTHON_COMPANIONS
 from .host import MATH
 from .layout import COLUMNS, fitting
 from .wording import formula_lines, parameter_lines, quantity, source_lines
@@ -114,7 +116,7 @@ def _float(value: Expr, spelled: Spelled) -> str:
 
 
 def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
-    return view_of(
+    view = view_of(
         schedule,
         framework="plain Python",
         docstring=docstring(schedule),
@@ -122,7 +124,9 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         types=PYTHON_TYPES,
         rate_types=PYTHON_TYPES,
         casts=AS_IT_IS,
+        companions=PYTHON_COMPANIONS,
     )
+    return replace(view, imports=("", *view.imports) if view.imports else ())
 
 
 def docstring(schedule: Schedule) -> list[str]:
