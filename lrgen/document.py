@@ -22,6 +22,7 @@ from .ops import OPERATORS
 from .shape_errors import shape_error
 
 MOST_BYTES = 64 * 1024
+MOST_TITLE = 72
 MOST_PARAMETERS = 32
 MOST_PIECES = 32
 MOST_EXAMPLES = 16
@@ -266,6 +267,12 @@ def _check_names(document: Document, path: Path) -> None:
                 "Use one line of text.",
                 key=key,
             )
+    if len(document.title) > MOST_TITLE:
+        raise SpecError(
+            f"the title has {len(document.title)} characters, the limit is {MOST_TITLE}",
+            "Emitted docstrings begin with it, in one line.",
+            key="title",
+        )
     taken: dict[str, str] = {document.name: "the schedule"}
     named = [("parameter", n) for n in document.parameters] + [("let", n) for n in document.let]
     named += [("piece", p.name) for p in document.piece]

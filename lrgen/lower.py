@@ -88,6 +88,7 @@ class _Tables:
     def row(self, step: Expr, series: tuple[Expr, ...]) -> tuple[Name, Name]:
         """The row of the tables for ``step``, and the table of first steps."""
         starts = self.named("starts", Apply("cycle_starts", series, Kind.INTS))
+        self.named("lengths", Apply("cycle_lengths", series, Kind.INTS))
         return self.named("row", apply("-", apply("reached", starts, step), Number(1))), starts
 
     def named(self, name: str, value: Expr) -> Name:

@@ -99,7 +99,7 @@ def view_of(
         check_types: Of parameters of ``_check``, when they are not Python's own.
         companions: Functions that the module may bring along.
         always: Modules of the standard library that it imports in any case.
-        own_types: Of single parameters of the function that computes, by name.
+        own_types: Of single parameters, by name, wherever they occur.
         own_casts: Of single parameters, by name.
         first: The parameter that ``_check`` and ``_rate`` take first.
     """
@@ -116,9 +116,12 @@ def view_of(
         header=header(schedule),
         summary=f"{escaped(schedule.title)} ({framework}).",
         quantity=quantity(schedule),
-        imports=(*(f"import {name}" for name in modules), *_sequence(schedule)),
+        imports=(*(f"import {name}" for name in modules), *_sequence(schedule, brought)),
         docstring=tuple(docstring),
-        signature=tuple(f"{p.name}: {types[p.type]} = {p.spelling}," for p in schedule.parameters),
+        signature=tuple(
+            f"{p.name}: {own_types.get(p.name, types[p.type])} = {p.spelling},"
+            for p in schedule.parameters
+        ),
         names=names,
         call_check=call if call_check is None else tuple(call_check),
         check_fields=tuple(
@@ -140,9 +143,10 @@ STDLIB = ("bisect", "functools", "itertools", "math", "operator")
 AS_IT_IS: dict[str, str] = dict.fromkeys(KIND_OF_TYPE, "{0}")
 
 
-def _sequence(schedule: Schedule) -> list[str]:
+def _sequence(schedule: Schedule, brought: Sequence[str]) -> list[str]:
     """The import that a list among the parameters needs."""
     has_list = any(p.entry is not None for p in schedule.parameters)
+    has_list = has_list or any("Sequence[" in line for line in brought)
     return ["from collections.abc import Sequence"] if has_list else []
 
 
@@ -196,6 +200,12 @@ class Spelled:
         for let in lets:
             if not self.is_host(let.value):
                 self.arrays.add(let.name)
+        # The two tables of growing cycles are made together.
+        self.lengths = {
+            let.value.args: let.name
+            for let in lets
+            if isinstance(let.value, Apply) and let.value.op == "cycle_lengths"
+        }
         self.dialect = Dialect(self._spelling)
 
     def is_host(self, expr: Expr) -> bool:
@@ -357,6 +367,12 @@ def branches(expr: Expr) -> list[tuple[Expr | None, Expr]]:
 
 def assignment(name: str, value: Expr, spelled: Spelled, indent: str) -> list[str]:
     """``name = value``; a choice that Python makes becomes if, elif and else."""
+    match value:
+        case Apply(op="cycle_starts", args=series):
+            tables = spelled.text(Apply("cycle_tables", series, value.kind))
+            return [f"{indent}{name}, {spelled.lengths[series]} = {tables}"]
+        case Apply(op="cycle_lengths"):
+            return []
     parts = branches(value)
     if len(parts) > 1 and all(c is None or spelled.is_host(c) for c, _ in parts):
         one = f"{indent}{name} = {spelled.text(value)}"

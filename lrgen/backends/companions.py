@@ -15,7 +15,7 @@ def needed(companions: Companions, lines: Sequence[str]) -> tuple[str, ...]:
     texts = ["\n".join(lines)]
     for text in texts:
         for name, body in companions.items():
-            if name not in found and re.search(rf"\b{name}\(", text):
+            if name not in found and re.search(rf"\b{name}\b", text):
                 found.append(name)
                 texts.append(body)
     return tuple(line for name in found for line in ("", "", *companions[name].strip().split("\n")))
@@ -61,7 +61,7 @@ CYCLES = f"""
 def _cycles{_CYCLES_HEAD}{_CYCLES.rstrip()}
 """
 TRACED_CYCLES = f"""
-def _cycle_table{_CYCLES_HEAD}{
+def _cycle_tables{_CYCLES_HEAD}{
     _CYCLES.rstrip().replace(
         '''
     above,''',
@@ -70,9 +70,6 @@ def _cycle_table{_CYCLES_HEAD}{
     above,''',
     )
 }
-
-
-_cycles = functools.lru_cache(_cycle_table)
 """
 
 UNIFORM = '''
@@ -118,8 +115,8 @@ def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor
     table = torch.tensor(values, dtype=dtype, device=index.device)
     return table.gather(0, index.flatten()).view_as(index)
 ''',
-    "_cycle_table": TRACED_CYCLES,
-    "_cycles": TRACED_CYCLES,
+    "_cycle_tables": TRACED_CYCLES,
+    "_cycles": "_cycles = functools.lru_cache(_cycle_tables)",
     "_uniform": UNIFORM,
     "_mixed": MIXED,
     "_uniforms": '''

@@ -34,8 +34,7 @@ MATH: Table = {
     "product": Spelling("math.prod({0}[:{1}])", operand=Precedence.ATOM),
     "total": Spelling("sum({0}[:{1}])", operand=Precedence.ATOM),
     "total:real": Spelling("math.fsum({0}[:{1}])", operand=Precedence.ATOM),
-    "cycle_starts": spelt("_cycles({all})[0]"),
-    "cycle_lengths": spelt("_cycles({all})[1]"),
+    "cycle_tables": spelt("_cycles({all})"),
     "uniform": spelt("_uniform({0}, {1})"),
     "inf": spelt("math.inf"),
     "pi": spelt("math.pi"),
@@ -45,7 +44,7 @@ MATH: Table = {
 
 WHOLE_LISTS = ("len", "increasing", "least", "greatest")
 """Of a list that Python holds: never an array themselves."""
-LISTS = (*_LISTS, "len", "total:real", "cycle_starts", "cycle_lengths", "uniform")
+LISTS = (*_LISTS, "len", "total:real", "cycle_tables", "uniform")
 """What array code leaves to Python where Python holds the operands."""
 
 

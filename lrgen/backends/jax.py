@@ -49,8 +49,7 @@ ARRAY: Table = {
     "reached": spelt('jnp.searchsorted({0}, {1}, side="right")'),
     "product": spelt("_product({0}, {1})"),
     "total": spelt("_total({0}, {1})"),
-    "cycle_starts": spelt("jnp.array(_cycles({all})[0])"),
-    "cycle_lengths": spelt("jnp.array(_cycles({all})[1])"),
+    "cycle_tables": spelt("jnp.array(_cycles({all}))"),
     "uniform": spelt("_uniforms({0}, {1})"),
     "inf": spelt("jnp.inf"),
     "real": spelt("{0}.astype(jnp.float64)", operand=Precedence.ATOM),
@@ -73,10 +72,10 @@ TYPES = {
     "real": "ArrayLike",
     "flag": "bool",
     "choice": "str",
-    "steps[]": "Sequence[int] | ArrayLike",
-    "count[]": "Sequence[int] | ArrayLike",
-    "rate[]": "Sequence[float] | ArrayLike",
-    "real[]": "Sequence[float] | ArrayLike",
+    "steps[]": "Sequence[int] | jax.Array",
+    "count[]": "Sequence[int] | jax.Array",
+    "rate[]": "Sequence[float] | jax.Array",
+    "real[]": "Sequence[float] | jax.Array",
 }
 
 
@@ -128,8 +127,8 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
     return replace(view, imports=tuple(imports))
 
 
-_ARRAYS = {kind: "jax.Array" if "ArrayLike" in name else name for kind, name in TYPES.items()}
-_UNTYPED = {kind: "Any" if "ArrayLike" in name else name for kind, name in TYPES.items()}
+_ARRAYS = {kind: "jax.Array" if "Array" in name else name for kind, name in TYPES.items()}
+_UNTYPED = {kind: "Any" if "Array" in name else name for kind, name in TYPES.items()}
 _CASTS = {
     "steps": "jnp.asarray({0}, jnp.int64)",
     "count": "jnp.asarray({0}, jnp.int64)",

@@ -56,8 +56,7 @@ ARRAY: Table = {
 
 HOST: Table = {
     **MATH,
-    "cycle_starts": spelt("_cycle_table({all})[0]"),
-    "cycle_lengths": spelt("_cycle_table({all})[1]"),
+    "cycle_tables": spelt("_cycle_tables({all})"),
 }
 
 STYLE = Style(array=ARRAY, host=HOST, pi="math.pi", casts=True, fills="one")
