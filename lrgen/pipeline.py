@@ -18,8 +18,8 @@ one of them.
     4  ranges
     5  finite, schedule
     6  exact (sympy), guard, inline, parameters, rewrite, sampling
-    7  backends/, describe, prove, resolve, vectors
-    8  recheck, render (jinja2)
+    7  backends/, describe, prove, remember, vectors
+    8  recheck, render (jinja2), resolve
     9  pipeline
     10 bound
     11 __init__

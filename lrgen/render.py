@@ -10,7 +10,6 @@ from functools import cache
 import jinja2
 
 from .backends import Backend
-from .backends.base import View
 from .catalogue import data_folder
 from .ranges import Facts
 from .schedule import Schedule
@@ -30,8 +29,10 @@ def render(schedule: Schedule, backend: Backend, facts: Sequence[Facts], always:
     Raises:
         SpecError: When an emitted line would be too long to read.
     """
-    view: View = backend.view(schedule, facts, always)
-    text = _environment().get_template(backend.template).render(view=view)
+    template, view = backend.template, backend.view
+    if schedule.observes is not None:
+        template, view = backend.observer.template, backend.observer.view
+    text = _environment().get_template(template).render(view=view(schedule, facts, always))
     return Emitted(f"{backend.package}/{schedule.name}.py", text)
 
 

@@ -129,6 +129,18 @@ class Backend:
     package: str
     template: str
     view: Callable[[Schedule, Sequence[Facts], Facts], View]
+    observer: Observer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """How a backend emits a schedule that remembers: its template, and how a view is made.
+
+    The view is a :class:`~lrgen.backends.remembering.RememberingView`.
+    """
+
+    template: str
+    view: Callable[[Schedule, Sequence[Facts], Facts], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +168,24 @@ class Style:
 class Spelled:
     """A schedule in one style: which names are arrays, and how expressions read."""
 
-    def __init__(self, schedule: Schedule, lets: Sequence[Let], style: Style) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        lets: Sequence[Let],
+        style: Style,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         self.style = style
         self.varying = varying_names(tuple(lets))
-        self.arrays = {"step"} | {
+        # What is remembered and what is observed changes while a program runs, as the step does.
+        memory = {schedule.observes, *schedule.state_names, *(u.name for u in schedule.update)}
+        self.arrays = {"step"} | {name for name in memory if name is not None} | {
             p.name for p in schedule.parameters if p.kind not in style.host_kinds
         }
         for let in lets:
             if not self.arrays.isdisjoint(names_in(let.value)):
                 self.arrays.add(let.name)
-        self.dialect = Dialect(self._spelling)
+        self.dialect = Dialect(self._spelling, names or {})
 
     def is_host(self, expr: Expr) -> bool:
         """Whether Python itself holds the value."""
