@@ -20,15 +20,14 @@ from .catalogue import find
 from .errors import SpecError, did_you_mean, quoted
 from .evaluate import Arithmetic
 from .expr import Expr, Kind, names_in
-from .pipeline import library
-from .prove import prove
-from .recheck import compiled, recheck
+from .pipeline import checked, library
+from .recheck import compiled
 from .render import render
 from .resolve import Library
-from .rewrite import facts_of, piece_facts, rewrite
+from .rewrite import facts_of, piece_facts
 from .sampling import allowed
 from .schedule import Parameter, Schedule, Value
-from .vectors import exact_value, sample
+from .vectors import exact_value
 
 MOST_STEP = 2**63 - 1
 MOST_SHOWN = 60
@@ -93,9 +92,7 @@ class Loaded:
     def __init__(self, schedule: Schedule) -> None:
         """Prove ``schedule`` and hold its rewritten form against exact values."""
         try:
-            self._schedule = prove(schedule)
-            self._rewritten = rewrite(self._schedule)
-            recheck(self._schedule, self._rewritten, sample(self._schedule))
+            self._schedule, self._rewritten, _ = checked(schedule)
         except SpecError as error:
             raise error.at(file=schedule.file) from None
 

@@ -18,13 +18,17 @@ one of them.
     4  ranges
     5  finite, schedule
     6  exact (sympy), guard, inline, parameters, rewrite, sampling
-    7  backends/, describe, prove, remember, vectors
-    8  recheck, render (jinja2), resolve
-    9  pipeline
-    10 bound
-    11 __init__
-    12 cli
-    13 __main__
+    7  automaton, backends/, describe, induction, prove, remember, traces, vectors
+    8  prove_traces, recheck, render (jinja2), resolve, trace_vectors
+    9  recheck_traces
+    10 pipeline
+    11 bound
+    12 __init__
+    13 cli
+    14 __main__
+
+A schedule that remembers goes the same way through modules of its own: its finiteness is shown by
+induction over its state, its vectors are traces of observations, run by an exact automaton.
 """
 
 from __future__ import annotations
@@ -44,6 +48,8 @@ if TYPE_CHECKING:  # the stages are imported where they run: a build may have no
     from .document import Source
     from .resolve import Library
     from .schedule import Schedule
+    from .trace_vectors import TraceVectors
+    from .vectors import Vectors
 
 STAGES = ("read", "resolve", "prove", "sample", "rewrite", "render")
 Progress = Callable[[int, int, str], None]
@@ -95,6 +101,33 @@ def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
     return Library([*others, *own.values()]), list(own)
 
 
+def checked(schedule: Schedule) -> tuple[Schedule, Schedule, Vectors | TraceVectors]:
+    """``schedule`` proved, and rewritten, and the vectors that the rewritten form was held against.
+
+    Raises:
+        SpecError: When it does not hold what it claims, or cannot be computed accurately.
+    """
+    from .prove import prove
+    from .prove_traces import prove_traces
+    from .recheck import recheck
+    from .recheck_traces import recheck_traces
+    from .rewrite import rewrite
+    from .trace_vectors import sample_traces
+    from .vectors import sample
+
+    if schedule.observes is None:
+        proved = prove(schedule)
+        curve = sample(proved)
+        written = rewrite(proved)
+        recheck(proved, written, curve)
+        return proved, written, curve
+    proved = prove_traces(schedule)
+    traced = sample_traces(proved)
+    written = rewrite(proved)
+    recheck_traces(proved, written, traced)
+    return proved, written, traced
+
+
 def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], Built]:
     """Every file of one resolved schedule.
 
@@ -102,16 +135,10 @@ def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], B
         SpecError: When it does not hold what it claims, or cannot be computed accurately.
     """
     from .backends import BACKENDS
-    from .prove import prove
-    from .recheck import recheck
     from .render import render
-    from .rewrite import facts_of, piece_facts, rewrite
-    from .vectors import sample
+    from .rewrite import facts_of, piece_facts
 
-    proved = prove(schedule)
-    vectors = sample(proved)
-    written = rewrite(proved)
-    recheck(proved, written, vectors)
+    proved, written, vectors = checked(schedule)
     facts, always = piece_facts(written), facts_of(written)
     emitted = [render(written, BACKENDS[name], facts, always) for name in backends]
     texts = {one.path: one.text for one in emitted}
