@@ -155,7 +155,8 @@ def docstring(schedule: Schedule) -> list[str]:
     ]
 
 
-def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> RememberingView:
+def observer_view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> RememberingView:
+    """What the template of a class that observes places."""
     names = prefixed(schedule, state="self.", parameters="self.")
     assert schedule.observes is not None
     return remembering_view(
@@ -183,5 +184,5 @@ PYTHON = Backend(
     "python_schedules",
     "python_schedules/module.py.jinja",
     _view,
-    Observer("python_schedules/observer.py.jinja", _observer),
+    Observer("python_schedules/observer.py.jinja", observer_view),
 )
