@@ -21,6 +21,7 @@ from .base import (
 )
 from .choice import where_chain
 from .host import MATH, Table, spelt
+from .keras_observer import KERAS_OBSERVER
 from .layout import fitting
 from .wording import formula_lines, parameter_lines, quantity, source_lines
 
@@ -117,4 +118,6 @@ _WITHOUT_OPS = (
 )
 
 
-KERAS = Backend("keras", "keras_schedules", "keras_schedules/module.py.jinja", _view)
+KERAS = Backend(
+    "keras", "keras_schedules", "keras_schedules/module.py.jinja", _view, KERAS_OBSERVER
+)
