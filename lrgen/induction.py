@@ -76,9 +76,7 @@ def _after(schedule: Schedule) -> dict[str, Expr]:
     return result
 
 
-def _opaque(
-    expr: Expr, observed: frozenset[str], line: str, flags: dict[Expr, Name]
-) -> Expr:
+def _opaque(expr: Expr, observed: frozenset[str], line: str, flags: dict[Expr, Name]) -> Expr:
     match expr:
         case Apply(op="<" | "<=" | ">" | ">=" | "==" | "!=") if not observed.isdisjoint(
             names_in(expr)

@@ -19,7 +19,7 @@ one of them.
     5  finite, schedule
     6  exact (sympy), guard, inline, parameters, rewrite, sampling
     7  automaton, backends/, describe, induction, prove, remember, traces, vectors
-    8  prove_traces, recheck, render (jinja2), resolve, trace_vectors
+    8  describe_traces, prove_traces, recheck, render (jinja2), resolve, trace_vectors
     9  recheck_traces
     10 pipeline
     11 bound
@@ -101,31 +101,45 @@ def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
     return Library([*others, *own.values()]), list(own)
 
 
+def proved(schedule: Schedule) -> Schedule:
+    """``schedule`` with its findings.
+
+    Raises:
+        SpecError: When it does not hold what it claims.
+    """
+    from .prove import prove
+    from .prove_traces import prove_traces
+
+    return prove(schedule) if schedule.observes is None else prove_traces(schedule)
+
+
+def sampled(schedule: Schedule) -> Vectors | TraceVectors:
+    """The vectors of ``schedule``."""
+    from .trace_vectors import sample_traces
+    from .vectors import sample
+
+    return sample(schedule) if schedule.observes is None else sample_traces(schedule)
+
+
 def checked(schedule: Schedule) -> tuple[Schedule, Schedule, Vectors | TraceVectors]:
     """``schedule`` proved, and rewritten, and the vectors that the rewritten form was held against.
 
     Raises:
         SpecError: When it does not hold what it claims, or cannot be computed accurately.
     """
-    from .prove import prove
-    from .prove_traces import prove_traces
     from .recheck import recheck
     from .recheck_traces import recheck_traces
     from .rewrite import rewrite
-    from .trace_vectors import sample_traces
-    from .vectors import sample
+    from .vectors import Vectors
 
-    if schedule.observes is None:
-        proved = prove(schedule)
-        curve = sample(proved)
-        written = rewrite(proved)
-        recheck(proved, written, curve)
-        return proved, written, curve
-    proved = prove_traces(schedule)
-    traced = sample_traces(proved)
-    written = rewrite(proved)
-    recheck_traces(proved, written, traced)
-    return proved, written, traced
+    held = proved(schedule)
+    vectors = sampled(held)
+    written = rewrite(held)
+    if isinstance(vectors, Vectors):
+        recheck(held, written, vectors)
+    else:
+        recheck_traces(held, written, vectors)
+    return held, written, vectors
 
 
 def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], Built]:
@@ -138,12 +152,12 @@ def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], B
     from .render import render
     from .rewrite import facts_of, piece_facts
 
-    proved, written, vectors = checked(schedule)
+    held, written, vectors = checked(schedule)
     facts, always = piece_facts(written), facts_of(written)
     emitted = [render(written, BACKENDS[name], facts, always) for name in backends]
     texts = {one.path: one.text for one in emitted}
     texts[f"vectors/{schedule.name}.json"] = vectors.text()
-    return texts, Built(proved, sum(len(case.rows) for case in vectors.cases))
+    return texts, Built(held, sum(len(case.rows) for case in vectors.cases))
 
 
 def wanted(

@@ -39,9 +39,7 @@ def recheck(author: Schedule, rewritten: Schedule, vectors: Vectors) -> None:
             check_same_curve(author, rewritten, at, place, exact)
             index = piece_at(author, at, exact)
             expected = exact.real(row.exact)
-            check_accurate(
-                author, index, rate(row.step, case.values), expected, case.name, place
-            )
+            check_accurate(author, index, rate(row.step, case.values), expected, case.name, place)
 
 
 def ulps(found: float, expected: Any) -> float:
@@ -118,8 +116,7 @@ def check_accurate(
     off = ulps(found, expected)
     if off > schedule.ulps:
         raise SpecError(
-            f"binary64 is {off:,.0f} ulp off at {place} of '{case}', "
-            f"the budget is {schedule.ulps}",
+            f"binary64 is {off:,.0f} ulp off at {place} of '{case}', the budget is {schedule.ulps}",
             "Write the formula so that nearly equal numbers are not subtracted, "
             "or give [accuracy] with its reason.",
             key=_key(schedule, index),

@@ -153,14 +153,17 @@ def _read(document: Document, text: str, symbols: Mapping[str, Symbol]) -> Expr:
     except SpecError as error:
         for name, hint in (
             ("step", "It counts observations, so keep a counter in [state]."),
-            *((let, "A let belongs to the value: write a line of [update].") for let in
-              document.let),
+            *(
+                (let, "A let belongs to the value: write a line of [update].")
+                for let in document.let
+            ),
             *((later, "Move it up.") for later in document.update),
         ):
             if error.fact == f"unknown name '{name}'":
                 fact = {"step": "an update may not use the step"}.get(
                     name,
-                    f"'{name}' is a let" if name in document.let
+                    f"'{name}' is a let"
+                    if name in document.let
                     else f"'{name}' is computed further down in [update]",
                 )
                 raise SpecError(fact, hint, column=error.column) from None

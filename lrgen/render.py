@@ -10,6 +10,7 @@ from functools import cache
 import jinja2
 
 from .backends import Backend
+from .backends.base import Observer
 from .catalogue import data_folder
 from .ranges import Facts
 from .schedule import Schedule
@@ -29,10 +30,12 @@ def render(schedule: Schedule, backend: Backend, facts: Sequence[Facts], always:
     Raises:
         SpecError: When an emitted line would be too long to read.
     """
-    template, view = backend.template, backend.view
+    maker: Backend | Observer = backend
     if schedule.observes is not None:
-        template, view = backend.observer.template, backend.observer.view
-    text = _environment().get_template(template).render(view=view(schedule, facts, always))
+        assert backend.observer is not None, backend.name
+        maker = backend.observer
+    view = maker.view(schedule, facts, always)
+    text = _environment().get_template(maker.template).render(view=view)
     return Emitted(f"{backend.package}/{schedule.name}.py", text)
 
 

@@ -51,7 +51,6 @@ class Row:
         """The float32 as eight hexadecimal digits."""
         return f"{np.float32(self.float32).view(np.uint32):08x}"
 
-
     @property
     def entry(self) -> dict[str, object]:
         """The row as it stands in the file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
 from ..guard import Guards, uses_of
@@ -16,6 +16,9 @@ from .checks import check_lines
 from .host import Table
 from .layout import COLUMNS
 from .wording import escaped, header, quantity, wrapped
+
+if TYPE_CHECKING:
+    from .remembering import RememberingView
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,10 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """How a backend emits a schedule that remembers: its template, and how a view is made.
-
-    The view is a :class:`~lrgen.backends.remembering.RememberingView`.
-    """
+    """How a backend emits a schedule that remembers: its template, and how a view is made."""
 
     template: str
-    view: Callable[[Schedule, Sequence[Facts], Facts], object]
+    view: Callable[[Schedule, Sequence[Facts], Facts], RememberingView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +179,11 @@ class Spelled:
         self.varying = varying_names(tuple(lets))
         # What is remembered and what is observed changes while a program runs, as the step does.
         memory = {schedule.observes, *schedule.state_names, *(u.name for u in schedule.update)}
-        self.arrays = {"step"} | {name for name in memory if name is not None} | {
-            p.name for p in schedule.parameters if p.kind not in style.host_kinds
-        }
+        self.arrays = (
+            {"step"}
+            | {name for name in memory if name is not None}
+            | {p.name for p in schedule.parameters if p.kind not in style.host_kinds}
+        )
         for let in lets:
             if not self.arrays.isdisjoint(names_in(let.value)):
                 self.arrays.add(let.name)

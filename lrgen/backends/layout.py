@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 from ..errors import SpecError
@@ -41,15 +42,22 @@ def _broken(line: str, width: int) -> list[str]:
     match = _STATEMENT.fullmatch(line)
     assert match is not None
     indent, head, expression = match.groups()
-    if not head:
-        return [line]
+    if expression.startswith("# "):
+        mark = f"{indent}# "
+        return textwrap.wrap(expression[2:], width, initial_indent=mark, subsequent_indent=mark)
     call = _whole_call(expression)
     if call:
         return _broken_call(indent, head, expression, call, width)
+    if not head:
+        return [line]
     inner = indent + "    "
+    if len(inner) + len(expression) <= width:
+        return [f"{indent}{head}(", inner + expression, f"{indent})"]
     parts = _parts(expression)
     if len(parts) == 1:
         return [line]
+    if len(inner) + len(expression) <= width:
+        return [f"{indent}{head}(", f"{inner}{expression}", f"{indent})"]
     lines = [deeper for part in parts for deeper in _laid_out(inner, part, width)]
     return [f"{indent}{head}(", *lines, f"{indent})"]
 

@@ -99,7 +99,7 @@ def remembering_view(
     names = tuple(p.name for p in schedule.parameters)
     check = tuple(check_lines(schedule)) or ("pass",)
     needs_math = any("math." in line for line in (*initial, *update, *rate, *check, *more_code))
-    call = tuple(wrapped(f"_check({', '.join(names)})", rest="    ")) if names else ()
+    call = fitting([f"_check({', '.join(names)})"], schedule, COLUMNS - 8) if names else ()
     used = rate_names(schedule)
     fields = {s.name: STATE_TYPES[s.kind] for s in schedule.state}
     fields |= {p.name: types[p.type] for p in schedule.parameters}
@@ -122,6 +122,7 @@ def remembering_view(
         rate=tuple(rate),
         rate_names=used,
         rate_fields=tuple(f"{name}: {fields[name]}," for name in used),
+        more=more,
     )
 
 
