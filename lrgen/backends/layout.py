@@ -56,8 +56,6 @@ def _broken(line: str, width: int) -> list[str]:
     parts = _parts(expression)
     if len(parts) == 1:
         return [line]
-    if len(inner) + len(expression) <= width:
-        return [f"{indent}{head}(", f"{inner}{expression}", f"{indent})"]
     lines = [deeper for part in parts for deeper in _laid_out(inner, part, width)]
     return [f"{indent}{head}(", *lines, f"{indent})"]
 
