@@ -31,12 +31,12 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class TracePoint:
-    """A line of the table: the ``value`` after observation ``number``, at ``step``."""
+    """A line of the table: the ``value`` at ``step``, after observation ``number`` and without."""
 
     number: int
-    metric: float | None
     step: int
     value: Any
+    without: Any
     piece: str
 
 
@@ -58,9 +58,7 @@ class Traces:
         return points[:MOST_ROWS]
 
     def remarks(self) -> list[str]:
-        """Sentences on when the rate changes; none where it changes with every step anyway."""
-        if self.schedule.uses_step:
-            return []
+        """Sentences on which observations change the rate."""
         result = []
         for name, words in _WORDS.items():
             points = self._along[name]
@@ -70,11 +68,11 @@ class Traces:
                 continue
             named = ", ".join(str(k) for k in changes[:MOST_NAMED])
             more = ", ..." if len(changes) > MOST_NAMED else ""
-            last = self.shown(points[-1].value)
-            result.append(
-                f"{words}: the rate changes after observation {named}{more}; "
-                f"after {len(points) - 1} it is {last}."
-            )
+            sentence = f"{words}: the rate changes after observation {named}{more}"
+            if not self.schedule.uses_step:
+                last = self.shown(points[-1].value)
+                sentence += f"; after {len(points) - 1} it is {last}"
+            result.append(f"{sentence}.")
         return result
 
     def shown(self, value: Any, digits: int = SHOWN_DIGITS) -> str:
@@ -84,14 +82,16 @@ class Traces:
 
     def _points(self, trace: Trace) -> list[TracePoint]:
         automaton = Automaton(self.schedule, self._values, self.exact)
-        points = [TracePoint(0, None, 0, automaton.rate(0), automaton.piece(0).name)]
+        first = automaton.rate(0)
+        points = [TracePoint(0, 0, first, first, automaton.piece(0).name)]
         for number, (metric, step) in enumerate(zip(trace.metrics, trace.steps, strict=True), 1):
+            without = automaton.rate(step)
             automaton.observe(metric)
             piece = automaton.piece(step).name
-            points.append(TracePoint(number, metric, step, automaton.rate(step), piece))
+            points.append(TracePoint(number, step, automaton.rate(step), without, piece))
         return points
 
 
 def _changes(points: list[TracePoint]) -> list[int]:
-    """Numbers of the observations after which the value is another than before."""
-    return [k for k in range(1, len(points)) if points[k].value != points[k - 1].value]
+    """Numbers of the observations that change the value."""
+    return [point.number for point in points if point.value != point.without]
