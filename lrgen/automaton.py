@@ -10,10 +10,13 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .errors import SpecError
 from .evaluate import Arithmetic, NotFinite
-from .expr import Apply, Expr, Name, Number, Word
+from .expr import Apply, Expr, Kind, Name, Number, Word, names_in
 from .sampling import arguments
-from .schedule import Piece, Schedule, Value
+from .schedule import Piece, Schedule, Update, Value
+
+BEYOND_INT64 = 2**63
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -30,7 +33,7 @@ class Automaton:
 
     Attributes:
         values: Parameters and states by name: integers, flags, words and mpmath reals.
-        line: The name of the line of the update that was computed last.
+        observations: How many there were.
     """
 
     def __init__(
@@ -42,7 +45,8 @@ class Automaton:
         self.exact = exact or Arithmetic()
         self.values = arguments(schedule, values, self.exact)
         self.values |= {s.name: self._value(s.initial, self.values) for s in schedule.state}
-        self.line = ""
+        self.observations = 0
+        self._given = values
         self._lets = [(let.name, let.value) for let in schedule.lets]
 
     @property
@@ -54,13 +58,36 @@ class Automaton:
         """Take in an observation, NaN and infinities too.
 
         Raises:
-            NotFinite: Where an operator has no value, such as a division by 0.
+            SpecError: Where an operator has no value, such as a division by 0, and where an integer
+                grows beyond 64 bits.
         """
+        self.observations += 1
         at = {**self.values, self.observes: self.exact.real(observation)}
         for line in self.schedule.update:
-            self.line = line.name
-            at[line.name] = self._value(line.value, at)
+            try:
+                value = self._value(line.value, at)
+            except NotFinite as error:
+                raise self._failed(line, error.fact, observation, error.node) from None
+            if line.value.kind is Kind.INT and not (
+                isinstance(value, int) and abs(value) < BEYOND_INT64
+            ):
+                raise self._failed(
+                    line, "the integer is larger than 2**63 - 1", observation, line.value
+                )
+            at[line.name] = value
         self.values |= {name: at[name] for name in self.schedule.state_names}
+
+    def _failed(self, line: Update, fact: str, observation: float, node: Expr) -> SpecError:
+        used = {name for one in self.schedule.update for name in names_in(one.value)}
+        shown = [f"{name} = {value!r}" for name, value in self._given.items() if name in used]
+        return SpecError(
+            f"{fact} at observation {self.observations}, of {observation!r}"
+            + (f", with {', '.join(shown)}" if shown else ""),
+            "Guard it with `a if c else b`, or add a requirement that excludes it.",
+            key=f"update '{line.name}'",
+            column=(node.column or None) if isinstance(node, Apply) else None,
+            file=self.schedule.file,
+        )
 
     def rate(self, step: int = 0) -> Any:
         """The value now, at ``step`` where it depends on it, as an mpmath real.

@@ -271,7 +271,7 @@ def _check_names(document: Document, path: Path) -> None:
     named = [("parameter", n) for n in document.parameters] + [("let", n) for n in document.let]
     named += [("piece", p.name) for p in document.piece]
     if document.observes is not None:
-        named += [("observed", document.observes)] + [("state", n) for n in document.state]
+        named += [("metric", document.observes)] + [("state", n) for n in document.state]
         named += [("update", n) for n in document.update if n not in document.state]
     for what, name in named:
         check_identifier(name, f"the {what}")

@@ -11,8 +11,6 @@ from functools import cached_property
 from typing import Any
 
 from .automaton import Automaton
-from .errors import SpecError
-from .evaluate import NotFinite
 from .expr import Expr, Kind, names_in
 from .induction import always_computable, with_invariants
 from .printer import show
@@ -45,6 +43,8 @@ class _Observed(Point):
 
     @property
     def place(self) -> str:
+        if self.number == 0:
+            return "the start, before any observation"
         return f"observation {self.number} of the trace '{self.trace}'"
 
 
@@ -83,19 +83,7 @@ class _TraceProver(Prover):
         automaton = Automaton(self.schedule, values, self.exact)
         points: list[Point] = [_Observed(self, automaton.at(0), 0, trace.name, 0)]
         for number, (metric, step) in enumerate(zip(trace.metrics, trace.steps, strict=True), 1):
-            try:
-                automaton.observe(metric)
-            except NotFinite as error:
-                used = {n for line in self.schedule.update for n in names_in(line.value)}
-                shown = ", ".join(f"{k} = {v!r}" for k, v in values.items() if k in used)
-                raise SpecError(
-                    f"{error.fact} at observation {number} of the trace '{trace.name}'"
-                    + (f" with {shown}" if shown else ""),
-                    "Guard it with `a if c else b`, or add a requirement that excludes it.",
-                    key=f"update '{automaton.line}'",
-                    column=error.node.column or None,
-                    file=self.schedule.file,
-                ) from None
+            automaton.observe(metric)
             points.append(_Observed(self, automaton.at(step), step, trace.name, number))
         return points
 
