@@ -1,5 +1,6 @@
 """Run by test_keras_traces.py, once for each backend of Keras: rows, training, going on."""
 
+import contextlib
 import json
 import math
 import tempfile
@@ -159,43 +160,46 @@ class Stop(Exception):
     """The process is killed."""
 
 
+class Process(keras.callbacks.Callback):
+    """Keeps what ``callback`` remembers in a file, and may be killed at the start of an epoch."""
+
+    def __init__(self, callback: Any, memory: Path, killed_at: int | None) -> None:
+        super().__init__()
+        self.callback = callback
+        self.memory = memory
+        self.killed_at = killed_at
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch == self.killed_at:
+            raise Stop
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        text = json.dumps(self.callback.state_dict(), allow_nan=False)
+        self.memory.write_text(text, encoding="utf-8")
+
+
+def run_in(folder: Path, callback: Any, killed_at: int | None) -> tuple[Any, list[float]]:
+    """A model and the rates of its updates, up to the end or until the process is killed."""
+    memory, model, last = folder / "memory.json", new_model(), Feed()
+    if memory.exists():
+        callback.load_state_dict(json.loads(memory.read_text(encoding="utf-8")))
+    backup = keras.callbacks.BackupAndRestore(str(folder / "backup"))
+    process = Process(callback, memory, killed_at)
+    with contextlib.suppress(Stop):
+        fit(model, len(METRICS), Feed(), callback, process, backup, last)
+    return model, last.rates
+
+
 def check_an_interrupted_run_goes_on_to_the_bit(name: str, values: Any) -> None:
     """BackupAndRestore brings model, optimizer and epoch back, and a file what is remembered."""
     kind = getattr(load_emitted("keras", name), class_name(name))
     whole, rates = trained(lambda: kind(**values))
-    for stop in (1, 4, 9):
+    for killed_at in (1, 4, 9):
         with tempfile.TemporaryDirectory() as folder:
-            memory = Path(folder, "memory.json")
-            backup = str(Path(folder, "backup"))
-            found: list[float] = []
-            for attempt in range(2):
-                model, feed, callback = new_model(), Feed(), kind(**values)
-                if attempt == 1:
-                    callback.load_state_dict(json.loads(memory.read_text(encoding="utf-8")))
-
-                def save(epoch: int, logs: Any, callback: Any = callback) -> None:
-                    text = json.dumps(callback.state_dict(), allow_nan=False)
-                    memory.write_text(text, encoding="utf-8")
-
-                def kill(epoch: int, logs: Any, attempt: int = attempt) -> None:
-                    if attempt == 0 and epoch == stop:
-                        raise Stop
-
-                try:
-                    fit(
-                        model,
-                        len(METRICS),
-                        Feed(),
-                        keras.callbacks.LambdaCallback(on_epoch_begin=kill),
-                        callback,
-                        keras.callbacks.LambdaCallback(on_epoch_end=save),
-                        keras.callbacks.BackupAndRestore(backup),
-                        feed,
-                    )
-                except Stop:
-                    assert attempt == 0
-                found += feed.rates
-        assert rates == found
+            _, first = run_in(Path(folder), kind(**values), killed_at)
+            model, rest = run_in(Path(folder), kind(**values), None)
+        assert killed_at * UPDATES_PER_EPOCH == len(first)
+        assert rates == first + rest
         for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
             assert np.array_equal(a, b)
 
