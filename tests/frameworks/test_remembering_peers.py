@@ -254,16 +254,13 @@ def optax_rates() -> list[list[float]]:
         p = one.parameters
         return compiled[key](p["patience"], p["cooldown"], p["min_scale"], np.array(one.metrics))
 
+    found = []
     with jax.enable_x64(True):
-        return [
-            [
-                one.parameters["base_lr"] * float(scale)
-                for scale in scales(
-                    tuple(one.parameters[k] for k in ("factor", "rtol", "atol")), one
-                )
-            ]
-            for one in OPTAX
-        ]
+        for one in OPTAX:
+            p = one.parameters
+            scale = np.asarray(scales((p["factor"], p["rtol"], p["atol"]), one))
+            found.append((p["base_lr"] * scale).tolist())
+    return found
 
 
 def test_optax_is_followed_to_the_letter(

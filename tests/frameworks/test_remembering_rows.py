@@ -1,4 +1,4 @@
-"""Schedules that remember, in plain Python and NumPy: every row of every trace, resumed anywhere."""
+"""Schedules that remember, in plain Python and NumPy: every row of every trace, resumed."""
 
 import json
 import math
