@@ -128,10 +128,33 @@ def greedy(
         GreedyLR: A Novel Adaptive Learning Rate Scheduler, arXiv 2512.14527
         transformers.optimization.GreedyLR of transformers 5.23 without smoothing
     """
-    numbers = (base_lr, factor, patience, threshold, cooldown, warmup, min_lr, max_lr, eps, reset_start)
+    numbers = (
+        base_lr,
+        factor,
+        patience,
+        threshold,
+        cooldown,
+        warmup,
+        min_lr,
+        max_lr,
+        eps,
+        reset_start,
+    )
     if all(isinstance(number, int | float) for number in numbers):
-        _check(base_lr, mode, factor, patience, threshold, threshold_mode, cooldown, warmup, min_lr,
-            max_lr, eps, reset_start)
+        _check(
+            base_lr,
+            mode,
+            factor,
+            patience,
+            threshold,
+            threshold_mode,
+            cooldown,
+            warmup,
+            min_lr,
+            max_lr,
+            eps,
+            reset_start,
+        )
 
     def init() -> State:
         return State(
