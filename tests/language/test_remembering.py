@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from lrgen.backends import BACKENDS
 from lrgen.backends.remembering import rate_names
 from lrgen.catalogue import catalogue
 from lrgen.errors import SpecError
-from lrgen.expr import Kind, Name
+from lrgen.expr import Apply, Kind, Name
 from lrgen.induction import always_computable, with_invariants
 from lrgen.ops import apply
 from lrgen.pipeline import checked, emit, library, proved
@@ -368,10 +368,13 @@ def test_a_form_that_decides_otherwise_is_found() -> None:
     vectors = sample_traces(author)
     written = rewrite(author)
     recheck_traces(author, written, vectors)
-    wrong = [
-        replace(line, value=apply(">=", *line.value.args)) if line.name == "reduced" else line
-        for line in written.update
-    ]
+    wrong = []
+    for line in written.update:
+        match line.name, line.value:
+            case "reduced", Apply(op=">", args=(misses, patience)):
+                line = replace(line, value=apply(">=", misses, patience))
+        wrong.append(line)
+    assert wrong != list(written.update)
 
     with pytest.raises(SpecError, match=r"ulp off at observation \d+ of"):
         recheck_traces(author, replace(written, update=tuple(wrong)), vectors)
@@ -393,7 +396,7 @@ def test_every_backend_emits_schedules_that_remember(backend: str, tmp_path: Pat
 
     text = texts[f"{backend}_schedules/ramp.py"]
     compile(text, "ramp.py", "exec")
-    assert built.rows > 100
+    assert built.rows >= 100
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -420,9 +423,15 @@ def test_a_trace_with_steps_has_two_clocks() -> None:
 @pytest.mark.parametrize("ask", ["call", "curve", "exact"])
 def test_a_schedule_that_observes_has_no_curve(ask: str) -> None:
     bound = lrgen.load("plateau").bind()
+    ways: dict[str, Any] = {
+        "call": bound,
+        "curve": lambda step: bound.curve([step]),
+        "exact": bound.exact,
+    }
+    asked: Callable[[int], Any] = ways[ask]
 
     with pytest.raises(TypeError, match=r"plateau depends on the metric .* trace\(metrics\)"):
-        {"call": bound, "curve": lambda s: bound.curve([s]), "exact": bound.exact}[ask](1)
+        asked(1)
 
 
 def test_a_closed_form_has_no_trace() -> None:
