@@ -75,8 +75,13 @@ def traces(
     return [
         Trace(name, rounded, _steps(len(rounded), places))
         for name, metrics in shapes.items()
-        for rounded in (tuple(float(np.float32(metric)) for metric in metrics),)
+        for rounded in (_float32(metrics),)
     ]
+
+
+def _float32(metrics: Sequence[float]) -> tuple[float, ...]:
+    with np.errstate(over="ignore"):  # to an infinity, as in a framework
+        return tuple(np.array(metrics, np.float32).tolist())
 
 
 def _pause(schedule: Schedule, values: Mapping[str, Value]) -> int:

@@ -423,15 +423,14 @@ def test_a_trace_with_steps_has_two_clocks() -> None:
 @pytest.mark.parametrize("ask", ["call", "curve", "exact"])
 def test_a_schedule_that_observes_has_no_curve(ask: str) -> None:
     bound = lrgen.load("plateau").bind()
-    ways: dict[str, Any] = {
-        "call": bound,
-        "curve": lambda step: bound.curve([step]),
-        "exact": bound.exact,
-    }
-    asked: Callable[[int], Any] = ways[ask]
+
+    def curve(step: int) -> Any:
+        return bound.curve([step])
+
+    asked: dict[str, Callable[[int], Any]] = {"call": bound, "curve": curve, "exact": bound.exact}
 
     with pytest.raises(TypeError, match=r"plateau depends on the metric .* trace\(metrics\)"):
-        asked(1)
+        asked[ask](1)
 
 
 def test_a_closed_form_has_no_trace() -> None:
