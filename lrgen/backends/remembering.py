@@ -17,6 +17,7 @@ from .layout import COLUMNS, fitting
 from .wording import escaped, header, parameter_lines, quantity, source_lines, wrapped
 
 STATE_TYPES: dict[Kind, str] = {Kind.INT: "int", Kind.REAL: "float", Kind.BOOL: "bool"}
+_SAVED = {Kind.INT: "self.{0}", Kind.REAL: "_plain(self.{0})", Kind.BOOL: "self.{0}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,11 @@ class RememberingView:
         check_fields: ``name: type,`` for each parameter of ``_check``.
         check: Its body.
         observes: What is observed.
+        clock: ``step`` where the rate depends on it, else nothing.
+        no_clock: One entry where the rate does not depend on the step, else none.
         state: (name, Python type) of each state.
+        saved: ``"name": value,`` for each state, as strict JSON holds it.
+        reals: One entry where a state holds real numbers, else none.
         initial: ``name = value`` for each state.
         update: The lines of the update.
         rate: The body of the function that computes the rate.
@@ -57,7 +62,11 @@ class RememberingView:
     check_fields: tuple[str, ...]
     check: tuple[str, ...]
     observes: str
+    clock: tuple[str, ...]
+    no_clock: tuple[str, ...]
     state: tuple[tuple[str, str], ...]
+    saved: tuple[str, ...]
+    reals: tuple[str, ...]
     initial: tuple[str, ...]
     update: tuple[str, ...]
     rate: tuple[str, ...]
@@ -116,7 +125,11 @@ def remembering_view(
         check_fields=tuple(f"{p.name}: {check_types[p.type]}," for p in schedule.parameters),
         check=check,
         observes=schedule.observes,
+        clock=("step",) if schedule.uses_step else (),
+        no_clock=() if schedule.uses_step else ("",),
         state=tuple((s.name, STATE_TYPES[s.kind]) for s in schedule.state),
+        saved=tuple(f'"{s.name}": {_SAVED[s.kind].format(s.name)},' for s in schedule.state),
+        reals=("",) if any(s.kind is Kind.REAL for s in schedule.state) else (),
         initial=tuple(initial),
         update=tuple(update),
         rate=tuple(rate),
