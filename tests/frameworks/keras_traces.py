@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,10 @@ def trace_rates(module: Any, case: TraceCase, model: Any) -> np.ndarray:
     return np.array(rates, np.float32)
 
 
-def check_all_rows(model: Any) -> int:
+def check_all_rows(names: list[str], model: Any) -> int:
     return sum(
         check_trace_float32(case, trace_rates(load_emitted("keras", name), case, model))
-        for name in OBSERVERS
+        for name in names
         for case in trace_cases(name)
     )
 
@@ -254,8 +255,11 @@ def check_a_rate_that_is_a_schedule_is_refused() -> None:
 
 
 if __name__ == "__main__":
-    shared = new_model()
-    rows = check_all_rows(shared)
+    shared, asked_for = new_model(), sys.argv[1:]
+    rows = check_all_rows(asked_for or OBSERVERS, shared)
+    if asked_for:
+        print(f"{rows} rows on {keras.backend.backend()}")
+        sys.exit()
     check_broken_modules_are_noticed(shared)
     check_each_update_has_the_rate_of_plain_python()
     check_the_weights_fall_by_the_rate()
