@@ -30,10 +30,7 @@ def render(schedule: Schedule, backend: Backend, facts: Sequence[Facts], always:
     Raises:
         SpecError: When an emitted line would be too long to read.
     """
-    maker: Backend | Observer = backend
-    if schedule.observes is not None:
-        assert backend.observer is not None, backend.name
-        maker = backend.observer
+    maker: Backend | Observer = backend if schedule.observes is None else backend.observer
     view = maker.view(schedule, facts, always)
     text = _environment().get_template(maker.template).render(view=view)
     return Emitted(f"{backend.package}/{schedule.name}.py", text)

@@ -132,7 +132,7 @@ class Backend:
     package: str
     template: str
     view: Callable[[Schedule, Sequence[Facts], Facts], View]
-    observer: Observer | None = None
+    observer: Observer
 
 
 @dataclass(frozen=True, slots=True)
