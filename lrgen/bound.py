@@ -20,15 +20,14 @@ from .catalogue import find
 from .errors import SpecError, did_you_mean, quoted
 from .evaluate import Arithmetic
 from .expr import Expr, Kind, names_in
-from .pipeline import library
-from .prove import prove
-from .recheck import compiled, recheck
+from .pipeline import checked, library
+from .recheck import compiled
 from .render import render
 from .resolve import Library
-from .rewrite import facts_of, piece_facts, rewrite
+from .rewrite import facts_of, piece_facts
 from .sampling import allowed
 from .schedule import Parameter, Schedule, Value
-from .vectors import exact_value, sample
+from .vectors import exact_value
 
 MOST_STEP = 2**63 - 1
 MOST_SHOWN = 60
@@ -93,9 +92,7 @@ class Loaded:
     def __init__(self, schedule: Schedule) -> None:
         """Prove ``schedule`` and hold its rewritten form against exact values."""
         try:
-            self._schedule = prove(schedule)
-            self._rewritten = rewrite(self._schedule)
-            recheck(self._schedule, self._rewritten, sample(self._schedule))
+            self._schedule, self._rewritten, _ = checked(schedule)
         except SpecError as error:
             raise error.at(file=schedule.file) from None
 
@@ -196,14 +193,19 @@ def _plain(parameter: Parameter, value: Any) -> Value | None:
 
 
 class Bound:
-    """A schedule at given parameters: called with a step, it gives that update's rate."""
+    """A schedule at given parameters: called with a step, it gives that update's rate.
+
+    One that observes something has a :meth:`trace` instead.
+    """
 
     def __init__(self, schedule: Schedule, rewritten: Schedule, values: dict[str, Value]) -> None:
         self._schedule = schedule
         self._rewritten = rewritten
         self.values: Mapping[str, Value] = MappingProxyType(values)
         """Every parameter's value."""
-        self._rate: Callable[[int, Mapping[str, Value]], float] = compiled(rewritten)
+        self._rate: Callable[[int, Mapping[str, Value]], float] | None = None
+        if schedule.observes is None:
+            self._rate = compiled(rewritten)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
@@ -214,7 +216,10 @@ class Bound:
 
         Raises:
             ValueError: When ``step`` is no integer from 0 to 2**63 - 1.
+            TypeError: For a schedule that observes something: it has a trace, and no curve.
         """
+        if self._rate is None:
+            raise self._has_no_curve()
         return float(self._rate(_checked(step), self.values))
 
     def curve(self, steps: Iterable[int] | ArrayLike) -> NDArray[np.float64]:
@@ -225,9 +230,45 @@ class Bound:
 
         Raises:
             ValueError: When one of them is negative or no integer.
+            TypeError: For a schedule that observes something: it has a trace, and no curve.
         """
+        if self._rate is None:
+            raise self._has_no_curve()
         array = _step_array(steps)
         return np.asarray(self._numpy(array, **self.values), np.float64)
+
+    def trace(
+        self, metrics: Iterable[float] | ArrayLike, steps: Iterable[int] | ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """The rate after each observation, computed by the emitted NumPy module.
+
+        Args:
+            metrics: What is observed, in its order; NaN and infinities are observations too.
+            steps: The update whose rate each observation gives, where the rate depends on it.
+
+        Raises:
+            ValueError: For ``steps`` that are missing, not as many as ``metrics``, or negative.
+            TypeError: For a schedule that observes nothing, and for ``steps`` that it does not use.
+        """
+        schedule = self._schedule
+        if schedule.observes is None:
+            raise TypeError(f"{schedule.name} observes nothing: ask for its curve(steps)")
+        plain: Any = metrics
+        observed = np.asarray(plain if hasattr(plain, "__array__") else list(plain), np.float64)
+        if not schedule.uses_step:
+            if steps is not None:
+                raise TypeError(f"{schedule.name} depends on no step: leave steps out")
+            return np.asarray(self._numpy(observed, **self.values), np.float64)
+        if steps is None:
+            raise ValueError(f"{schedule.name} depends on the step: give steps, one a metric")
+        return np.asarray(self._numpy(observed, _step_array(steps), **self.values), np.float64)
+
+    def _has_no_curve(self) -> TypeError:
+        schedule = self._schedule
+        return TypeError(
+            f"{schedule.name} depends on the {schedule.observes} that it observes: "
+            "ask for its trace(metrics)"
+        )
 
     def exact(self, step: int, digits: int = 50) -> Any:
         """The value of the author's own formula at ``step``, as an mpmath number.
@@ -240,7 +281,10 @@ class Bound:
 
         Raises:
             ValueError: For a ``step`` or ``digits`` out of its range.
+            TypeError: For a schedule that observes something: it has a trace, and no curve.
         """
+        if self._rate is None:
+            raise self._has_no_curve()
         if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 10_000:
             raise ValueError(f"digits must be an integer from 1 to 10,000, got {_shown(digits)}")
         return exact_value(self._schedule, self.values, _checked(step), digits)

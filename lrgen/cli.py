@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from . import __version__
 
 if TYPE_CHECKING:
+    from .describe_traces import TracePoint
     from .document import Document
     from .plot.schedules import Shown
     from .resolve import Library
@@ -387,20 +388,19 @@ def _given(schedule: Schedule, settings: Sequence[str]) -> dict[str, object]:
 
 
 def _show_stage(schedule: Schedule, stage: str, as_json: bool) -> int:
-    from .prove import prove
+    from .pipeline import proved, sampled
     from .rewrite import rewrite
-    from .vectors import sample
 
     match stage:
         case "resolve":
             _print_formula(schedule, as_json)
         case "prove":
-            findings = prove(schedule).findings
+            findings = proved(schedule).findings
             _print_json(list(findings)) if as_json else print(*findings, sep="\n")
         case "sample":
-            print(sample(schedule).text(), end="")
+            print(sampled(schedule).text(), end="")
         case "rewrite":
-            _print_formula(rewrite(prove(schedule)), as_json)
+            _print_formula(rewrite(proved(schedule)), as_json)
         case "render":
             from .pipeline import emit
 
@@ -422,9 +422,13 @@ def _print_formula(schedule: Schedule, as_json: bool) -> None:
         (p.name, show(p.condition) if p.condition else None, show(p.value), p.reasons)
         for p in schedule.pieces
     ]
+    state = [(s.name, show(s.initial)) for s in schedule.state]
+    update = [(u.name, show(u.value)) for u in schedule.update]
     if as_json:
+        memory = {"observes": schedule.observes, "state": dict(state), "update": dict(update)}
         _print_json(
             {
+                **(memory if schedule.observes is not None else {}),
                 "lets": [{"name": n, "value": v, "reasons": list(r)} for n, v, r in lets],
                 "pieces": [
                     {"name": n, "condition": c, "value": v, "reasons": list(r)}
@@ -433,6 +437,9 @@ def _print_formula(schedule: Schedule, as_json: bool) -> None:
             }
         )
         return
+    for title, lines in (("at first", state), (f"at each {schedule.observes}", update)):
+        if lines:
+            print(f"[{title}]", *(f"{name} = {value}" for name, value in lines), "", sep="\n")
     for name, value, reasons in lets:
         print(*(f"# {reason}" for reason in reasons), f"{name} = {value}", sep="\n")
     for name, condition, value, reasons in pieces:
@@ -441,15 +448,13 @@ def _print_formula(schedule: Schedule, as_json: bool) -> None:
 
 
 def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_json: bool) -> int:
-    from .describe import Curve, remarks, table
     from .errors import SpecError
     from .evaluate import NotFinite
-    from .prove import prove
+    from .pipeline import proved
 
-    proved = prove(schedule)
+    held = proved(schedule)
     try:
-        curve = Curve(proved, values)
-        points, sentences = table(curve), remarks(curve, values)
+        rows, entries, sentences = _told(held, values)
     except NotFinite as error:
         raise SpecError(f"not finite at these values: {error.fact}", "Change them.") from None
     document = specs.source(schedule.name).document
@@ -464,6 +469,7 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
                 "base": schedule.base,
                 "cites": list(schedule.cites),
                 "require": list(document.require),
+                **(_memory(document) if document.observes is not None else {}),
                 "lets": {name: _one_line(text) for name, text in document.let.items()},
                 "pieces": [{"name": n, "holds": c, "value": v} for n, c, v in pieces],
                 "parameters": [
@@ -476,17 +482,9 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
                     }
                     for p in schedule.parameters
                 ],
-                "findings": list(proved.findings),
+                "findings": list(held.findings),
                 "values": values,
-                "table": [
-                    {
-                        "step": point.step,
-                        "value": curve.shown(point.value, 30),
-                        "piece": point.piece,
-                        "place": point.place,
-                    }
-                    for point in points
-                ],
+                "table": entries,
                 "remarks": sentences,
             }
         )
@@ -501,6 +499,11 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
     )
     for name, text in document.let.items():
         print(f"  where {name} = {_one_line(text)}")
+    if document.observes is not None:
+        _section("Remembered, at first")
+        _columns([(name, f"= {_one_line(text)}") for name, text in document.state.items()])
+        _section(f"Then, at each {document.observes}")
+        _columns([(name, f"= {_one_line(text)}") for name, text in document.update.items()])
     if document.require:
         _section("Required")
         _columns([(_one_line(rule),) for rule in document.require])
@@ -510,24 +513,68 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
             [(p.name, p.spelling, _unit(schedule, p.name), p.doc) for p in schedule.parameters]
         )
     _section("Shown, for all parameters that are allowed")
-    _columns([(finding,) for finding in proved.findings])
+    _columns([(finding,) for finding in held.findings])
     if schedule.ulps_why:
         _columns([(f"within {schedule.ulps} ulp of binary64: {schedule.ulps_why}",)])
     if schedule.cites:
         _section("Sources")
         _columns([(cite,) for cite in schedule.cites])
     changed = [f"{n} = {v!r}" for n, v in values.items() if v != schedule.defaults[n]]
-    _section(f"Values with {', '.join(changed) if changed else 'the defaults'}")
-    _columns(
-        [
-            (f"{point.step:,}", curve.shown(point.value, 12), point.piece, point.place)
-            for point in points
-        ],
-        right=1,
-    )
-    _section("What it does there")
-    _columns([(sentence,) for sentence in sentences])
+    along = "" if document.observes is None else f", while the {document.observes} stays at 1"
+    _section(f"Values with {', '.join(changed) if changed else 'the defaults'}{along}")
+    _columns(rows, right=1)
+    if sentences:
+        _section("What it does there")
+        _columns([(sentence,) for sentence in sentences])
     return DONE
+
+
+def _told(
+    schedule: Schedule, values: dict[str, Value]
+) -> tuple[list[tuple[str, ...]], list[dict[str, Any]], list[str]]:
+    """The table for people, the same as data, and sentences, at ``values``."""
+    if schedule.observes is not None:
+        from .describe_traces import Traces
+
+        traces = Traces(schedule, values)
+        found = traces.table()
+        rows = [_trace_row(schedule, p, traces.shown(p.value, 12)) for p in found]
+        entries = [
+            {
+                "observation": p.number,
+                "step": p.step,
+                "value": traces.shown(p.value, 30),
+                "piece": p.piece,
+            }
+            for p in found
+        ]
+        return rows, entries, traces.remarks()
+    from .describe import Curve, remarks, table
+
+    curve = Curve(schedule, values)
+    points = table(curve)
+    rows = [(f"{p.step:,}", curve.shown(p.value, 12), p.piece, p.place) for p in points]
+    entries = [
+        {"step": p.step, "value": curve.shown(p.value, 30), "piece": p.piece, "place": p.place}
+        for p in points
+    ]
+    return rows, entries, remarks(curve, values)
+
+
+def _trace_row(schedule: Schedule, point: TracePoint, value: str) -> tuple[str, ...]:
+    place = f"observation {point.number}" if point.number else "before any observation"
+    if not schedule.uses_step:
+        return str(point.number), value, place
+    return f"{point.step:,}", value, point.piece, place
+
+
+def _memory(document: Document) -> dict[str, Any]:
+    """What is observed and remembered, as the author wrote it."""
+    return {
+        "observes": document.observes,
+        "state": {name: _one_line(text) for name, text in document.state.items()},
+        "update": {name: _one_line(text) for name, text in document.update.items()},
+    }
 
 
 # -- plot --------------------------------------------------------------------------------------
@@ -606,7 +653,14 @@ def _one_line(text: str) -> str:
 
 
 def _unit(schedule: Schedule, name: str) -> str:
+    from .expr import names_in
+
     parameter = schedule.parameter(name)
+    initial = {used for state in schedule.state for used in names_in(state.initial)}
+    if parameter.type == "steps" and name in initial.union(
+        *(names_in(line.value) for line in schedule.update)
+    ):
+        return "observations"
     if parameter.type != "rate":
         return parameter.units
     return "a rate" if schedule.drives == "lr" else f"a {schedule.drives.replace('_', ' ')}"

@@ -45,6 +45,12 @@ _FREE = {"increasing", "least", "greatest", "reached", "product", "total", "unif
     "cycle_lengths",
 }
 RESERVED = ({*keyword.kwlist, *dir(builtins), *OPERATORS} - _FREE) | _EMITTED
+# What emitted classes and functions that observe something call their own.
+_OBSERVER = set.union(
+    {"observe", "metrics", "steps", "rates", "number", "parameters", "state_dict"},
+    {"load_state_dict", "init", "update", "monitor", "model", "params", "logs", "base_lrs"},
+    {"batch", "states", "values", "saved", "given", "NamedTuple", "ReduceLROnPlateau"},
+)
 _TAKEN: dict[str, set[str]] = {
     "the piece": RESERVED - {"floor", "ceil"},
     "the example": set(),
@@ -106,6 +112,7 @@ class ExampleShape(_Shape):
     name: Text
     doc: Text
     set: dict[str, Any]
+    metrics: Annotated[list[float], Field(min_length=1, max_length=200)] | None = None
 
 
 class AccuracyShape(_Shape):
@@ -128,6 +135,9 @@ class Document(_Shape):
     let: dict[str, Formula] = {}
     piece: list[PieceShape] = []
     value: Formula | None = None
+    observes: Text | None = None
+    state: dict[str, Formula] = {}
+    update: dict[str, Formula] = {}
     claims: ClaimsShape = ClaimsShape()
     example: list[ExampleShape] = []
     accuracy: AccuracyShape | None = None
@@ -228,6 +238,8 @@ def _shape(data: dict[str, Any]) -> Document:
         ("pieces", document.piece, MOST_PIECES),
         ("examples", document.example, MOST_EXAMPLES),
         ("lets", document.let, MOST_PIECES),
+        ("states", document.state, MOST_PIECES),
+        ("updates", document.update, MOST_PIECES),
         ("requirements", document.require, MOST_PARAMETERS),
     ):
         if len(entries) > most:
@@ -276,8 +288,13 @@ def _check_names(document: Document, path: Path) -> None:
     taken: dict[str, str] = {document.name: "the schedule"}
     named = [("parameter", n) for n in document.parameters] + [("let", n) for n in document.let]
     named += [("piece", p.name) for p in document.piece]
+    if document.observes is not None:
+        named += [("metric", document.observes)] + [("state", n) for n in document.state]
+        named += [("update", n) for n in document.update if n not in document.state]
     for what, name in named:
         check_identifier(name, f"the {what}")
+        if document.observes is not None and name in _OBSERVER:
+            raise SpecError(f"the {what} '{name}' is reserved", "Choose another name.")
         other = taken.get(name)
         if other == what:
             raise SpecError(f"two {what}s are called '{name}'", "Rename one of them.")

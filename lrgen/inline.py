@@ -62,6 +62,12 @@ class Scope:
     def branches(self, call: Invoke) -> list[tuple[str, Expr | None, Expr]]:
         """The pieces of the called schedule in the caller's terms."""
         callee = self.schedule(call.schedule)
+        if callee.observes is not None:
+            raise SpecError(
+                f"'{callee.name}' remembers what it observed, so no formula can call it",
+                "Write its [state] and [update] in this schedule.",
+                column=call.column,
+            )
         given = {name: self.inline(value) for name, value in call.arguments}
         for name in given:
             if name not in callee.defaults:

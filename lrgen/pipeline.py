@@ -18,13 +18,17 @@ one of them.
     4  ranges
     5  finite, schedule
     6  exact (sympy), guard, inline, lower, parameters, sampling
-    7  backends/, describe, plot/ (matplotlib), resolve, rewrite, vectors
-    8  prove, recheck, render (jinja2)
-    9  pipeline
-    10 bound
-    11 __init__
-    12 cli
-    13 __main__
+    7  automaton, backends/, describe, plot/ (matplotlib), remember, rewrite, traces, vectors
+    8  describe_traces, induction, prove, recheck, render (jinja2), resolve, trace_vectors
+    9  prove_traces, recheck_traces
+    10 pipeline
+    11 bound
+    12 __init__
+    13 cli
+    14 __main__
+
+A schedule that remembers goes the same way through modules of its own: its finiteness is shown by
+induction over its state, its vectors are traces of observations, run by an exact automaton.
 """
 
 from __future__ import annotations
@@ -44,6 +48,8 @@ if TYPE_CHECKING:  # the stages are imported where they run: a build may have no
     from .document import Source
     from .resolve import Library
     from .schedule import Schedule
+    from .trace_vectors import TraceVectors
+    from .vectors import Vectors
 
 STAGES = ("read", "resolve", "prove", "sample", "rewrite", "render")
 Progress = Callable[[int, int, str], None]
@@ -95,6 +101,47 @@ def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
     return Library([*others, *own.values()]), list(own)
 
 
+def proved(schedule: Schedule) -> Schedule:
+    """``schedule`` with its findings.
+
+    Raises:
+        SpecError: When it does not hold what it claims.
+    """
+    from .prove import prove
+    from .prove_traces import prove_traces
+
+    return prove(schedule) if schedule.observes is None else prove_traces(schedule)
+
+
+def sampled(schedule: Schedule) -> Vectors | TraceVectors:
+    """The vectors of ``schedule``."""
+    from .trace_vectors import sample_traces
+    from .vectors import sample
+
+    return sample(schedule) if schedule.observes is None else sample_traces(schedule)
+
+
+def checked(schedule: Schedule) -> tuple[Schedule, Schedule, Vectors | TraceVectors]:
+    """``schedule`` proved, and rewritten, and the vectors that the rewritten form was held against.
+
+    Raises:
+        SpecError: When it does not hold what it claims, or cannot be computed accurately.
+    """
+    from .recheck import recheck
+    from .recheck_traces import recheck_traces
+    from .rewrite import rewrite
+    from .vectors import Vectors
+
+    held = proved(schedule)
+    vectors = sampled(held)
+    written = rewrite(held)
+    if isinstance(vectors, Vectors):
+        recheck(held, written, vectors)
+    else:
+        recheck_traces(held, written, vectors)
+    return held, written, vectors
+
+
 def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], Built]:
     """Every file of one resolved schedule.
 
@@ -102,21 +149,15 @@ def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], B
         SpecError: When it does not hold what it claims, or cannot be computed accurately.
     """
     from .backends import BACKENDS
-    from .prove import prove
-    from .recheck import recheck
     from .render import render
-    from .rewrite import facts_of, piece_facts, rewrite
-    from .vectors import sample
+    from .rewrite import facts_of, piece_facts
 
-    proved = prove(schedule)
-    vectors = sample(proved)
-    written = rewrite(proved)
-    recheck(proved, written, vectors)
+    held, written, vectors = checked(schedule)
     facts, always = piece_facts(written), facts_of(written)
     emitted = [render(written, BACKENDS[name], facts, always) for name in backends]
     texts = {one.path: one.text for one in emitted}
     texts[f"vectors/{schedule.name}.json"] = vectors.text()
-    return texts, Built(proved, sum(len(case.rows) for case in vectors.cases))
+    return texts, Built(held, sum(len(case.rows) for case in vectors.cases))
 
 
 def wanted(

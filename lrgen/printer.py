@@ -6,8 +6,8 @@ that ``parse(show(tree)) == tree``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from .expr import Apply, Expr, Invoke, Name, Number, Word
 from .ops import OPERATORS, Form, Precedence
@@ -28,10 +28,12 @@ class Dialect:
     """How operators are spelt.
 
     ``spelling`` is asked first and may depend on the whole node, since array code spells an
-    operator in one way on the host and in another on the device.
+    operator in one way on the host and in another on the device. ``names`` are spelt anew, such as
+    ``best`` as ``self.best``.
     """
 
     spelling: Callable[[Apply], Spelling | None] = lambda node: None
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 FORMULA = Dialect()
@@ -56,7 +58,7 @@ def _show(expr: Expr, dialect: Dialect) -> tuple[str, Precedence]:
         case Word(text=text):
             return f'"{text}"' if dialect is not FORMULA else f"'{text}'", Precedence.ATOM
         case Name(id=name):
-            return name, Precedence.ATOM
+            return dialect.names.get(name, name), Precedence.ATOM
         case Invoke(schedule=schedule, step=step, arguments=arguments):
             inner = [show(step, dialect), *(f"{k}={show(v, dialect)}" for k, v in arguments)]
             return f"{schedule}({', '.join(inner)})", Precedence.ATOM

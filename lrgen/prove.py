@@ -36,7 +36,7 @@ def prove(schedule: Schedule) -> Schedule:
         SpecError: When defaults or examples break a requirement, a piece is not finite, a call
             breaks what the called schedule requires, or a claim is false.
     """
-    return replace(schedule, findings=tuple(filter(None, _Prover(schedule).findings())))
+    return replace(schedule, findings=tuple(filter(None, Prover(schedule).findings())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +48,28 @@ class _Open:
     fact: str
     hint: str
     column: int | None
-    holds: Callable[[_Point], bool]
+    holds: Callable[[Point], bool]
 
 
-class _Point:
+class Point:
     """A step at one set of parameters, with what was found there; neighbours are shared."""
 
-    def __init__(self, prover: _Prover, env: Mapping[str, Any], step: int, known: _Known) -> None:
+    def __init__(self, prover: Prover, env: Mapping[str, Any], step: int, known: _Known) -> None:
         self.prover = prover
         self.env = env
         self.step = step
         self.known = known
 
-    def moved(self, by: int) -> _Point:
+    @property
+    def place(self) -> str:
+        """Where it is, for a message."""
+        return f"step = {self.step}"
+
+    def moved(self, by: int) -> Point:
         """The point ``by`` steps later."""
         step = self.step + by
         if step not in self.known:
-            self.known[step] = _Point(self.prover, self.env, step, self.known)
+            self.known[step] = Point(self.prover, self.env, step, self.known)
         return self.known[step]
 
     def value(self, expr: Expr) -> Any:
@@ -80,7 +85,7 @@ class _Point:
                     return index
             except NotFinite as error:
                 raise SpecError(
-                    f"the condition has no value: {error.fact} at step = {self.step}",
+                    f"the condition has no value: {error.fact} at {self.place}",
                     "Add a requirement that excludes it.",
                     key=self.prover.key(index),
                     column=error.node.column or None,
@@ -96,10 +101,10 @@ class _Point:
         return self.prover.exact.value(piece.value, {**self.env, "step": self.step}, lets)
 
 
-_Known = dict[int, _Point]
+_Known = dict[int, Point]
 
 
-class _Prover:
+class Prover:
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         self.exact = Arithmetic(DIGITS)
@@ -170,18 +175,18 @@ class _Prover:
         return f"{text}: sampled, {tried:,} exact points"
 
     @cached_property
-    def points(self) -> list[tuple[dict[str, Value], list[_Point]]]:
+    def points(self) -> list[tuple[dict[str, Value], list[Point]]]:
         """Every set of parameters that is tried, with the steps at which it is."""
         result = []
         for values in draws(self.schedule, DRAWS, self.exact):
             env = arguments(self.schedule, values, self.exact)
-            start = _Point(self, env, 0, {})
+            start = Point(self, env, 0, {})
             places = boundaries(self.schedule, values, self.exact)
             steps = steps_near(places, self.schedule.name, STEPS)
             result.append((values, [start.moved(step) for step in steps]))
         return result
 
-    def hold(self, statement: _Open, point: _Point, values: Mapping[str, Value]) -> None:
+    def hold(self, statement: _Open, point: Point, values: Mapping[str, Value]) -> None:
         column = statement.column
         fact = statement.fact
         try:
@@ -194,21 +199,25 @@ class _Prover:
         used = {name for expr in exprs for name in names_in(expr)}
         shown = ", ".join(f"{k} = {v!r}" for k, v in values.items() if k in used)
         raise SpecError(
-            f"{fact} at step = {point.step}" + (f" with {shown}" if shown else ""),
+            f"{fact} at {point.place}" + (f" with {shown}" if shown else ""),
             statement.hint,
             key=statement.key,
             column=column,
             file=self.schedule.file,
         )
 
-    def truth(self, condition: Expr, point: _Point) -> bool:
+    def truth(self, condition: Expr, point: Point) -> bool:
         return bool(point.value(condition))
 
-    def has_value(self, expr: Expr, point: _Point) -> bool:
+    def has_value(self, expr: Expr, point: Point) -> bool:
         return bool(abs(point.value(expr)) <= LARGEST)
 
-    def at_least_zero(self, gap: Expr, point: _Point) -> bool:
+    def at_least_zero(self, gap: Expr, point: Point) -> bool:
         return bool(point.value(gap) >= -1e-30)
+
+    def is_settled(self, expr: Expr) -> bool:
+        """Whether facts may speak of ``expr``."""
+        return True
 
     def key(self, index: int) -> str:
         if len(self.schedule.pieces) == 1:
@@ -243,7 +252,8 @@ class _Prover:
     def open_finiteness(self) -> list[_Open]:
         result = []
         for index, (value, facts) in enumerate(zip(self.values, self.facts)):
-            if not is_finite(value, facts) and not facts.contradictory():
+            shown = self.is_settled(value) and is_finite(value, facts)
+            if not shown and not facts.contradictory():
                 result.append(
                     _Open(
                         self.key(index),
@@ -255,7 +265,9 @@ class _Prover:
                     )
                 )
         for index, condition in enumerate(self.conditions):
-            if condition is not None and not is_finite(condition, self.always):
+            if condition is not None and not (
+                self.is_settled(condition) and is_finite(condition, self.always)
+            ):
                 result.append(
                     _Open(
                         self.key(index),
@@ -277,7 +289,7 @@ class _Prover:
                 (apply("-", value, low), "below"),
                 (apply("-", high, value), "above"),
             ):
-                if facts.nonnegative(gap) or facts.contradictory():
+                if (self.is_settled(gap) and facts.nonnegative(gap)) or facts.contradictory():
                     continue
                 result.append(
                     _Open(
@@ -318,7 +330,7 @@ class _Prover:
     def meeting(self, left: int, right: int) -> _Open:
         """The left formula, carried on to the first step of the right one, has its value."""
 
-        def holds(point: _Point) -> bool:
+        def holds(point: Point) -> bool:
             if point.step < 1 or point.moved(-1).piece != left:
                 return True
             before, after = point.value(self.values[left]), point.curve
@@ -336,7 +348,7 @@ class _Prover:
     def no_jump(self, index: int | None) -> _Open:
         """A jump stands out against the changes just before and after it, where those are small."""
 
-        def holds(point: _Point) -> bool:
+        def holds(point: Point) -> bool:
             if point.step < 3:
                 return True
             around = [point.moved(by) for by in (-3, -2, -1, 0, 1, 2)]
@@ -385,7 +397,7 @@ class _Prover:
         if proved:
             return []
 
-        def holds(point: _Point) -> bool:
+        def holds(point: Point) -> bool:
             if start is not None and point.step < point.value(start):
                 return True
             if end is not None and point.step >= point.value(end):

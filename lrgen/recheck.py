@@ -33,17 +33,16 @@ def recheck(author: Schedule, rewritten: Schedule, vectors: Vectors) -> None:
         SpecError: When it is another curve, or less accurate than the schedule's budget.
     """
     exact = Arithmetic(DIGITS)
-    lets = [(let.name, let.value) for let in rewritten.lets]
     rate = compiled(rewritten)
     for case in vectors.cases:
         env = arguments(rewritten, case.values, exact)
         for row in case.rows:
             at = {**env, "step": row.step}
-            index = _piece_at(author, at, exact)
-            value = _value(rewritten, _piece_at(rewritten, at, exact), at, lets, exact)
+            place = f"step = {row.step}"
+            check_same_curve(author, rewritten, at, place, exact)
+            index = piece_at(author, at, exact)
             expected = exact.real(row.exact)
-            _same_curve(author, index, value, at, exact)
-            _accurate(author, index, rate(row.step, case.values), expected, case.name, row.step)
+            check_accurate(author, index, rate(row.step, case.values), expected, case.name, place)
 
 
 def ulps(found: float, expected: Any) -> float:
@@ -60,11 +59,8 @@ def compiled(schedule: Schedule) -> Any:
     """
     lines = rate_lines(schedule, piece_facts(schedule), facts_of(schedule))
     names = ", ".join(["step", *(p.name for p in schedule.parameters)])
-    body = [f"    {line}" for line in lines]
-    source = "\n".join([f"def rate({names}):", *body, *needed(PYTHON, lines)])
-    scope: dict[str, Any] = {name: import_module(name) for name in STDLIB}
-    exec(compile(source, f"<{schedule.name}>", "exec"), scope)
-    function = scope["rate"]
+    source = "\n".join([f"def rate({names}):", *(f"    {line}" for line in lines)])
+    function = scope_of(source, schedule)["rate"]
 
     def call(step: int, values: Mapping[str, Value]) -> float:
         result: float = function(step, *(values[p.name] for p in schedule.parameters))
@@ -73,7 +69,16 @@ def compiled(schedule: Schedule) -> Any:
     return call
 
 
-def _piece_at(schedule: Schedule, at: Mapping[str, Any], exact: Arithmetic) -> int:
+def scope_of(source: str, schedule: Schedule) -> dict[str, Any]:
+    """What the text of emitted functions defines."""
+    scope: dict[str, Any] = {name: import_module(name) for name in STDLIB}
+    source = "\n".join([source, *needed(PYTHON, source.split("\n"))])
+    exec(compile(source, f"<{schedule.name}>", "exec"), scope)
+    return scope
+
+
+def piece_at(schedule: Schedule, at: Mapping[str, Any], exact: Arithmetic) -> int:
+    """The piece that holds with these values of names."""
     lets = [(let.name, let.value) for let in schedule.lets]
     for index, piece in enumerate(schedule.pieces):
         if piece.condition is None or exact.value(piece.condition, at, lets):
@@ -81,42 +86,41 @@ def _piece_at(schedule: Schedule, at: Mapping[str, Any], exact: Arithmetic) -> i
     raise AssertionError("the last piece has no condition")
 
 
-def _value(
-    schedule: Schedule, index: int, at: Mapping[str, Any], lets: Any, exact: Arithmetic
-) -> Any:
+def _value(schedule: Schedule, index: int, at: Mapping[str, Any], exact: Arithmetic) -> Any:
+    lets = [(let.name, let.value) for let in schedule.lets]
+    return exact.real(exact.value(schedule.pieces[index].value, at, lets))
+
+
+def check_same_curve(
+    author: Schedule, rewritten: Schedule, at: Mapping[str, Any], place: str, exact: Arithmetic
+) -> None:
+    """Raise SpecError unless both forms have one exact value with these values of names."""
+    index = piece_at(author, at, exact)
     try:
-        return exact.real(exact.value(schedule.pieces[index].value, at, lets))
+        value = _value(rewritten, piece_at(rewritten, at, exact), at, exact)
     except NotFinite as error:
         raise SpecError(
-            f"the rewritten form fails: {error.fact}",
-            "Report this spec.",
-            key=_key(schedule, index),
+            f"the rewritten form fails: {error.fact}", "Report this spec.", key=_key(author, index)
         ) from None
-
-
-def _same_curve(
-    author: Schedule, index: int, value: Any, at: Mapping[str, Any], exact: Arithmetic
-) -> None:
-    lets = [(let.name, let.value) for let in author.lets]
-    expected = exact.real(exact.value(author.pieces[index].value, at, lets))
+    expected = _value(author, index, at, exact)
     if abs(value - expected) > abs(expected) * exact.real(10) ** -AGREE + exact.real(10) ** -(
         DIGITS - 5
     ):
         raise SpecError(
-            f"the rewritten form is another curve at step = {at['step']}",
+            f"the rewritten form is another curve at {place}",
             "Report this spec.",
             key=_key(author, index),
         )
 
 
-def _accurate(
-    schedule: Schedule, index: int, found: float, expected: Any, case: str, step: int
+def check_accurate(
+    schedule: Schedule, index: int, found: float, expected: Any, case: str, place: str
 ) -> None:
+    """Raise SpecError where a binary64 is further from the exact value than the budget allows."""
     off = ulps(found, expected)
     if off > schedule.ulps:
         raise SpecError(
-            f"binary64 is {off:,.0f} ulp off at step = {step} of '{case}', "
-            f"the budget is {schedule.ulps}",
+            f"binary64 is {off:,.0f} ulp off at {place} of '{case}', the budget is {schedule.ulps}",
             "Write the formula so that nearly equal numbers are not subtracted, "
             "or give [accuracy] with its reason.",
             key=_key(schedule, index),

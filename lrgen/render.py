@@ -10,7 +10,7 @@ from functools import cache
 import jinja2
 
 from .backends import Backend
-from .backends.base import View
+from .backends.base import Observer
 from .catalogue import data_folder
 from .ranges import Facts
 from .schedule import Schedule
@@ -30,8 +30,9 @@ def render(schedule: Schedule, backend: Backend, facts: Sequence[Facts], always:
     Raises:
         SpecError: When an emitted line would be too long to read.
     """
-    view: View = backend.view(schedule, facts, always)
-    text = _environment().get_template(backend.template).render(view=view)
+    maker: Backend | Observer = backend if schedule.observes is None else backend.observer
+    view = maker.view(schedule, facts, always)
+    text = _environment().get_template(maker.template).render(view=view)
     return Emitted(f"{backend.package}/{schedule.name}.py", text)
 
 

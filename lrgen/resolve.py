@@ -28,6 +28,7 @@ from .parameters import located, read_parameter, read_value
 from .parse import Symbol, parse
 from .printer import show
 from .ranges import Facts
+from .remember import resolve_state, resolve_update
 from .schedule import (
     DEFAULT_ULPS,
     Claims,
@@ -110,6 +111,9 @@ class _Resolver:
             *self.document.let,
             self.document.name,
             *(piece.name for piece in self.document.piece),
+            *self.document.state,
+            *self.document.update,
+            *((self.document.observes,) if self.document.observes is not None else ()),
         }
         self.scope = Scope(symbols, taken, library.schedule)
         self.known = Facts()
@@ -122,6 +126,9 @@ class _Resolver:
         self.known = type_facts(self.parameters)
         for rule in requirements:
             self.known = self.known.given(rule.condition)
+        states = resolve_state(document, self.parameter_symbols())
+        update = resolve_update(document, self.parameter_symbols(), states)
+        self.scope.symbols |= {state.name: Symbol(state.kind) for state in states}
         self.resolve_lets()
         pieces = self.resolve_pieces()
         self.check_size(pieces)
@@ -149,9 +156,13 @@ class _Resolver:
             written_lets=tuple((let.name, let.text) for let in lets),
             written_pieces=tuple((p.name, p.condition_text, p.text) for p in pieces),
             obligations=tuple(self.scope.obligations),
+            observes=document.observes,
+            state=states,
+            update=update,
         )
         examples = tuple(
-            self.example(shape.name, shape.doc, shape.set) for shape in document.example
+            self.example(shape.name, shape.doc, shape.set, shape.metrics or ())
+            for shape in document.example
         )
         return replace(schedule, examples=examples, fingerprint=_fingerprint(schedule))
 
@@ -173,7 +184,8 @@ class _Resolver:
         return Requirement(condition, " ".join(text.split()))
 
     def parameter_symbols(self) -> dict[str, Symbol]:
-        return {name: symbol for name, symbol in self.scope.symbols.items() if name != "step"}
+        apart = {"step", *self.document.state}
+        return {name: symbol for name, symbol in self.scope.symbols.items() if name not in apart}
 
     def base(self) -> str | None:
         base = self.document.base
@@ -219,7 +231,9 @@ class _Resolver:
             ),
         )
 
-    def example(self, name: str, doc: str, given: Mapping[str, Any]) -> Example:
+    def example(
+        self, name: str, doc: str, given: Mapping[str, Any], metrics: Sequence[float]
+    ) -> Example:
         values: dict[str, Value] = {p.name: p.default for p in self.parameters}
         by_name = {p.name: p for p in self.parameters}
         for key, value in given.items():
@@ -228,7 +242,7 @@ class _Resolver:
                     hint = did_you_mean(key, by_name) or "Declare it in [parameters]."
                     raise SpecError(f"unknown parameter {quoted(key)}", hint)
                 values[key] = read_value(by_name[key], value)
-        return Example(name, doc, values)
+        return Example(name, doc, values, tuple(float(metric) for metric in metrics))
 
     def resolve_lets(self) -> None:
         later = list(self.document.let)
@@ -358,6 +372,19 @@ class _Resolver:
                 raise SpecError(
                     f"the let '{own}' needs itself", "Write it out.", column=error.column
                 ) from None
+            if error.fact == f"unknown name '{self.document.observes}'":
+                raise SpecError(
+                    f"'{self.document.observes}' is there only while it is observed",
+                    "Keep it in [state].",
+                    column=error.column,
+                ) from None
+            for name in self.document.update:
+                if error.fact == f"unknown name '{name}'":
+                    raise SpecError(
+                        f"'{name}' is a local name of [update]",
+                        "Keep it in [state].",
+                        column=error.column,
+                    ) from None
             for name in later:
                 if error.fact == f"unknown name '{name}'":
                     if re.search(rf"\b{own}\b", self.document.let[name]):
@@ -495,4 +522,8 @@ def _fingerprint(schedule: Schedule) -> str:
     lines += [
         f"{show(p.condition) if p.condition else ''} -> {show(p.value)}" for p in schedule.pieces
     ]
+    if schedule.observes is not None:
+        lines.append(f"observes {schedule.observes}")
+        lines += [f"{s.name} starts as {show(s.initial)}" for s in schedule.state]
+        lines += [f"{u.name} becomes {show(u.value)}" for u in schedule.update]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -23,10 +23,12 @@ MOST_USES = 60
 
 
 def facts_of(schedule: Schedule) -> Facts:
-    """What holds at every step: parameter types and requirements."""
+    """What holds at every step: parameter types, requirements, and what is known of the state."""
     facts = type_facts(schedule.parameters)
     for requirement in schedule.requirements:
         facts = facts.given(requirement.condition)
+    for condition in schedule.invariants:
+        facts = facts.given(condition)
     return facts
 
 
@@ -68,7 +70,7 @@ class _Rewriter:
             {p.name for p in schedule.parameters}
             | {let.name for let in schedule.lets}
             | {p.name for p in schedule.pieces}
-            | {schedule.name, "step"}
+            | {schedule.name, "step", *schedule.state_names}
         )
         self.reasons: list[str] = []
         self.uses = 0

@@ -27,6 +27,8 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
     multiples of what ``step`` is divided by in integers."""
     found: set[int] = set()
     env = arguments(schedule, values, exact)
+    # Before anything was observed: later states may have other boundaries.
+    env |= {state.name: exact.value(state.initial, env) for state in schedule.state}
     for expr in _expressions(schedule):
         for node in walk(expr):
             match node:

@@ -1,4 +1,4 @@
-"""A schedule as the pipeline knows it: parameters, requirements, lets, pieces, claims."""
+"""A schedule as the pipeline knows it: parameters, requirements, lets, pieces, state, claims."""
 
 from __future__ import annotations
 
@@ -186,19 +186,44 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A set of parameters, complete, and where it comes from."""
+    """A set of parameters, complete, and where it comes from; ``metrics`` are a trace to try."""
 
     name: str
     doc: str
     values: Mapping[str, Value]
+    metrics: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a schedule remembers under ``name``; ``initial`` is a formula of parameters."""
+
+    name: str
+    initial: Expr
+    text: str
+
+    @property
+    def kind(self) -> Kind:
+        return self.initial.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A line of an update: ``name`` becomes ``value``, for this update alone if no state has it."""
+
+    name: str
+    value: Expr
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A resolved schedule: every name known, every formula typed, calls inlined.
 
-    ``stage`` says how far it went; ``fingerprint`` is a digest of everything that gives the curve
-    its meaning, that of called schedules included.
+    ``fingerprint`` is a digest of everything that gives the curve its meaning, that of called
+    schedules included. A schedule that remembers names what it ``observes``; at each observation
+    the lines of ``update`` run in their order. ``invariants`` are conditions on its state that
+    hold after any number of observations.
     """
 
     name: str
@@ -221,6 +246,10 @@ class Schedule:
     written_pieces: tuple[tuple[str, str, str], ...]
     obligations: tuple[tuple[str, Obligation], ...] = ()
     findings: tuple[str, ...] = field(default=())
+    observes: str | None = None
+    state: tuple[State, ...] = ()
+    update: tuple[Update, ...] = ()
+    invariants: tuple[Expr, ...] = ()
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``; KeyError when there is none."""
@@ -235,6 +264,22 @@ class Schedule:
         return {p.name: p.default for p in self.parameters}
 
     @property
+    def state_names(self) -> tuple[str, ...]:
+        """What is remembered, in the author's order."""
+        return tuple(state.name for state in self.state)
+
+    @property
+    def observed_names(self) -> frozenset[str]:
+        """Names that may hold an observed number, so NaN or an infinity too."""
+        return observed_names(self.observes, self.state, self.update)
+
+    @property
+    def uses_step(self) -> bool:
+        """Whether the rate changes from step to step, not only from observation to observation."""
+        exprs = [e for p in self.pieces for e in (p.value, p.condition) if e is not None]
+        return any(depends_on_step(expr, self.lets) for expr in exprs)
+
+    @property
     def class_name(self) -> str:
         """``cosine_warmup`` as ``CosineWarmup``."""
         return "".join(part[:1].upper() + part[1:] for part in self.name.split("_"))
@@ -246,6 +291,19 @@ def expand(expr: Expr, lets: tuple[Let, ...]) -> Expr:
         if let.name in names_in(expr):
             expr = substitute(expr, {let.name: let.value})
     return expr
+
+
+def observed_names(
+    observes: str | None, state: tuple[State, ...], update: tuple[Update, ...]
+) -> frozenset[str]:
+    """What is observed, states of real numbers, and real names of an update built of these."""
+    if observes is None:
+        return frozenset()
+    found = {observes, *(s.name for s in state if s.kind is Kind.REAL)}
+    for line in update:
+        if line.value.kind is Kind.REAL and not found.isdisjoint(names_in(line.value)):
+            found.add(line.name)
+    return frozenset(found)
 
 
 def type_facts(parameters: tuple[Parameter, ...]) -> Facts:

@@ -15,6 +15,7 @@ _WANTED = {
     "bool_type": "true or false",
     "int_type": "an integer",
     "int_from_float": "an integer",
+    "float_type": "a number",
 }
 _GOT = {str: "a text", bool: "true or false", int: "a number", list: "a list", dict: "a table"}
 
@@ -53,6 +54,8 @@ def shape_error(
             least = limits.get("min_length", 1)
             fact = "the text is empty" if least == 1 else f"fewer than {least} entries"
             hint = "Write something." if least == 1 else f"Give {least}."
+            if first["type"] == "too_short" and least == 1:
+                fact, hint = "the list is empty", "Give an entry, or leave it out."
         case "string_too_long" | "too_long":
             most = limits.get("max_length", 0)
             fact, hint = f"longer than {most:,}", "Shorten it."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -51,6 +51,17 @@ class Row:
         """The float32 as eight hexadecimal digits."""
         return f"{np.float32(self.float32).view(np.uint32):08x}"
 
+    @property
+    def entry(self) -> dict[str, object]:
+        """The row as it stands in the file."""
+        return {
+            "step": self.step,
+            "exact": self.exact,
+            "float32": self.float32,
+            "bits": self.bits,
+            "flag": self.flag,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -60,6 +71,11 @@ class Case:
     doc: str
     values: Mapping[str, Value]
     rows: tuple[Row, ...]
+
+    @property
+    def head(self) -> dict[str, object]:
+        """What stands before the rows."""
+        return {"name": self.name, "doc": self.doc, "parameters": dict(self.values)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +97,23 @@ class Vectors:
             "that, correctly rounded; bits: the float32 in hexadecimal; flag: see flags",
             "flags": {flag: text for flag, text in FLAGS.items() if flag in used},
         }
-        lines = [json.dumps(head, indent=1)[:-2] + ',\n "cases": [']
-        for number, case in enumerate(self.cases):
-            lines.append(
-                f'  {{"name": {json.dumps(case.name)}, "doc": {json.dumps(case.doc)},\n'
-                f'   "parameters": {json.dumps(dict(case.values))},\n   "rows": ['
-            )
-            rows = [
-                json.dumps(
-                    {
-                        "step": row.step,
-                        "exact": row.exact,
-                        "float32": row.float32,
-                        "bits": row.bits,
-                        "flag": row.flag,
-                    }
-                )
-                for row in case.rows
-            ]
-            lines.append(",\n".join(f"    {row}" for row in rows))
-            lines.append("   ]}" + ("," if number < len(self.cases) - 1 else ""))
-        lines.append(" ]\n}\n")
-        return "\n".join(lines)
+        return json_text(head, [(case.head, [r.entry for r in case.rows]) for case in self.cases])
+
+
+def json_text(
+    head: Mapping[str, object],
+    cases: Sequence[tuple[Mapping[str, object], Sequence[Mapping[str, object]]]],
+) -> str:
+    """A vector file: ``head``, then each case's own head and its rows, one row a line."""
+    lines = [json.dumps(head, indent=1)[:-2] + ',\n "cases": [']
+    for number, (case, rows) in enumerate(cases):
+        entries = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in case.items()]
+        # The parameters have a line of their own.
+        lines += [f"  {{{', '.join(entries[:-1])},", f'   {entries[-1]},\n   "rows": [']
+        lines.append(",\n".join(f"    {json.dumps(row)}" for row in rows))
+        lines.append("   ]}" + ("," if number < len(cases) - 1 else ""))
+    lines.append(" ]\n}\n")
+    return "\n".join(lines)
 
 
 def sample(schedule: Schedule) -> Vectors:
@@ -138,12 +149,17 @@ def _case(
     rows = []
     for step, bug in sorted(_steps(schedule, values, exact).items()):
         value = _value(schedule, {**env, "step": step}, exact)
-        rounded = float(nearest_float32(value))
-        if 0 < abs(rounded) < SMALLEST_NORMAL:
-            bug = "subnormal"
-        rows.append(Row(step, exact.decimal(value, SHOWN_DIGITS), rounded, bug))
+        rows.append(row(step, value, bug, exact))
     plain = {p.name: values[p.name] for p in schedule.parameters}
     return Case(name, doc, plain, tuple(rows))
+
+
+def row(step: int, value: Any, flag: str, exact: Arithmetic) -> Row:
+    """The row of an exact ``value``."""
+    rounded = float(nearest_float32(value))
+    if 0 < abs(rounded) < SMALLEST_NORMAL:
+        flag = "subnormal"
+    return Row(step, exact.decimal(value, SHOWN_DIGITS), rounded, flag)
 
 
 def _steps(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> dict[int, str]:

@@ -125,13 +125,11 @@ def _rate(
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     if anneal == "linear":
         annihilation = (
-            start_lr * linear_annihilation_remaining
-            + end_lr * linear_annihilation_progress
+            start_lr * linear_annihilation_remaining + end_lr * linear_annihilation_progress
         )
     else:
         annihilation = (
-            end_lr
-            + (start_lr - end_lr) * jnp.sin(jnp.pi / 2 * linear_annihilation_remaining) ** 2
+            end_lr + (start_lr - end_lr) * jnp.sin(jnp.pi / 2 * linear_annihilation_remaining) ** 2
         )
 
     lr = jnp.where(step >= total_steps, end_lr, annihilation)

@@ -131,8 +131,7 @@ def _rate(
     linear_annihilation_progress = cast(step - valley, "float64") / max(total_steps - valley, 1)
     linear_fall_remaining = cast(valley - step, "float64") / max(valley - warmup_steps, 1)
     linear_annihilation_remaining = (
-        cast(total_steps - step, "float64")
-        / max(total_steps - valley, 1)
+        cast(total_steps - step, "float64") / max(total_steps - valley, 1)
     )
 
     # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
@@ -154,13 +153,11 @@ def _rate(
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     if anneal == "linear":
         annihilation = (
-            start_lr * linear_annihilation_remaining
-            + end_lr * linear_annihilation_progress
+            start_lr * linear_annihilation_remaining + end_lr * linear_annihilation_progress
         )
     else:
         annihilation = (
-            end_lr
-            + (start_lr - end_lr) * ops.sin(math.pi / 2 * linear_annihilation_remaining) ** 2
+            end_lr + (start_lr - end_lr) * ops.sin(math.pi / 2 * linear_annihilation_remaining) ** 2
         )
 
     lr = ops.where(step >= total_steps, end_lr, annihilation)

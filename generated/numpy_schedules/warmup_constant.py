@@ -55,8 +55,7 @@ def warmup_constant(
         value = start_lr + (peak_lr - start_lr) * np.sin(np.pi / 2 * progress) ** 2
     else:
         value = (
-            start_lr
-            + (peak_lr - start_lr) * np.log(1 + step) / np.log(max(1 + warmup_steps, 2))
+            start_lr + (peak_lr - start_lr) * np.log(1 + step) / np.log(max(1 + warmup_steps, 2))
         )
 
     return np.select([step >= warmup_steps], [peak_lr], value)

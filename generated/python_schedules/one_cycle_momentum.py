@@ -58,8 +58,7 @@ def one_cycle_momentum(
         if anneal == "linear":
             return high_momentum * remaining + low_momentum * progress
         return (
-            low_momentum
-            + (high_momentum - low_momentum) * math.sin(math.pi / 2 * remaining) ** 2
+            low_momentum + (high_momentum - low_momentum) * math.sin(math.pi / 2 * remaining) ** 2
         )
     if step < rise_end:
         linear_rise_progress = (step - warmup_steps) / (rise_end - warmup_steps)

@@ -96,8 +96,7 @@ def one_cycle(
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     if anneal == "linear":
         annihilation = (
-            start_lr * linear_annihilation_remaining
-            + end_lr * linear_annihilation_progress
+            start_lr * linear_annihilation_remaining + end_lr * linear_annihilation_progress
         )
     else:
         annihilation = (

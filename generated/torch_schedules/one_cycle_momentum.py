@@ -64,8 +64,7 @@ def one_cycle_momentum(
         fall = high_momentum * remaining + low_momentum * progress
     else:
         fall = (
-            low_momentum
-            + (high_momentum - low_momentum) * torch.sin(math.pi / 2 * remaining) ** 2
+            low_momentum + (high_momentum - low_momentum) * torch.sin(math.pi / 2 * remaining) ** 2
         )
     # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
     if anneal == "linear":

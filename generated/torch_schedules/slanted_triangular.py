@@ -54,8 +54,7 @@ def slanted_triangular(
 
     # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
     rise = (
-        (low_lr * (warmup_steps - step).double() + peak_lr * step.double())
-        / max(warmup_steps, 1)
+        (low_lr * (warmup_steps - step).double() + peak_lr * step.double()) / max(warmup_steps, 1)
     )
     # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
     fall = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..expr import ENTRY, Apply, Expr, Kind, Name, Number, children, names_in, rebuild
 from ..guard import Guards, uses_of
@@ -17,6 +17,9 @@ from .companions import Companions, needed, uses_module
 from .host import Table, spelling_in
 from .layout import COLUMNS
 from .wording import escaped, header, quantity, wrapped
+
+if TYPE_CHECKING:
+    from .remembering import RememberingView
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,15 @@ class Backend:
     package: str
     template: str
     view: Callable[[Schedule, Sequence[Facts], Facts], View]
+    observer: Observer
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """How a backend emits a schedule that remembers: its template, and how a view is made."""
+
+    template: str
+    view: Callable[[Schedule, Sequence[Facts], Facts], RememberingView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +202,22 @@ class Style:
 class Spelled:
     """A schedule in one style: which names are arrays, and how expressions read."""
 
-    def __init__(self, schedule: Schedule, lets: Sequence[Let], style: Style) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        lets: Sequence[Let],
+        style: Style,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         self.style = style
         self.varying = varying_names(tuple(lets))
-        self.arrays = {"step"} | {
-            p.name for p in schedule.parameters if p.kind not in style.host_kinds
-        }
+        # What is remembered and what is observed changes while a program runs, as the step does.
+        memory = {schedule.observes, *schedule.state_names, *(u.name for u in schedule.update)}
+        self.arrays = (
+            {"step"}
+            | {name for name in memory if name is not None}
+            | {p.name for p in schedule.parameters if p.kind not in style.host_kinds}
+        )
         self.arrays -= table_names(lets)
         for let in lets:
             if not self.is_host(let.value):
@@ -206,7 +228,7 @@ class Spelled:
             for let in lets
             if isinstance(let.value, Apply) and let.value.op == "cycle_lengths"
         }
-        self.dialect = Dialect(self._spelling)
+        self.dialect = Dialect(self._spelling, names or {})
 
     def is_host(self, expr: Expr) -> bool:
         """Whether Python itself holds the value."""

@@ -23,6 +23,7 @@ from .base import (
 from .choice import where_chain
 from .companions import JAX as JAX_COMPANIONS
 from .host import MATH, Table, spelt
+from .jax_observer import Tables, observer
 from .layout import COLUMNS, fitting
 from .wording import formula_lines, parameter_lines, quantity, source_lines, wrapped
 
@@ -157,18 +158,27 @@ def _guard(schedule: Schedule) -> list[str]:
         for p in schedule.parameters
         if p.kind not in (Kind.BOOL, Kind.WORD)
     ]
-    call = wrapped(f"_check({', '.join(p.name for p in schedule.parameters)})", rest="    ")
+    call = f"_check({', '.join(p.name for p in schedule.parameters)})"
     if not numbers:
-        return call if schedule.parameters else ["_check()"]
+        return list(fitting([call], schedule))
+    call_lines = [f"    {line}" for line in fitting([call], schedule, COLUMNS - 8)]
     listed = ", ".join(numbers) + ("," if len(numbers) == 1 else "")
     test = f"if all(isinstance(number, int | float) for number in ({listed})):"
     if len(test) <= COLUMNS - 4:
-        return [test, *(f"    {line}" for line in call)]
+        return [test, *call_lines]
+    together = f"numbers = ({listed})"
+    apart = ["numbers = (", *(f"    {name}," for name in numbers), ")"]
     return [
-        f"numbers = ({listed})",
+        *([together] if len(together) <= COLUMNS - 4 else apart),
         "if all(isinstance(number, int | float) for number in numbers):",
-        *(f"    {line}" for line in call),
+        *call_lines,
     ]
 
 
-JAX = Backend("jax", "jax_schedules", "jax_schedules/module.py.jinja", _view)
+JAX = Backend(
+    "jax",
+    "jax_schedules",
+    "jax_schedules/module.py.jinja",
+    _view,
+    observer(Tables(STYLE, TYPES, _ARRAYS, _UNTYPED, _CASTS, _guard)),
+)

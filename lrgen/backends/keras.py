@@ -23,6 +23,7 @@ from .choice import where_chain
 from .companions import KERAS as KERAS_COMPANIONS
 from .companions import uses_module
 from .host import MATH, Table, spelt
+from .keras_observer import KERAS_OBSERVER
 from .layout import fitting
 from .wording import formula_lines, parameter_lines, quantity, source_lines
 
@@ -130,4 +131,6 @@ _WITHOUT_OPS = (
 )
 
 
-KERAS = Backend("keras", "keras_schedules", "keras_schedules/module.py.jinja", _view)
+KERAS = Backend(
+    "keras", "keras_schedules", "keras_schedules/module.py.jinja", _view, KERAS_OBSERVER
+)

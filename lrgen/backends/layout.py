@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 from ..errors import SpecError
@@ -31,7 +32,7 @@ def fitting(lines: Sequence[str], schedule: Schedule, width: int = COLUMNS - 4) 
     return tuple(result)
 
 
-_STATEMENT = re.compile(r"(\s*)((?:[A-Za-z_]\w* = |return )?)(.*)")
+_STATEMENT = re.compile(r"(\s*)((?:[A-Za-z_][\w.\[\]]* = |return )?)(.*)")
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(")
 _SIGNS = ((" if ", " else "), (" and ", " or "), (" + ", " - "), (" * ", " / ", " // ", " % "))
 
@@ -41,12 +42,17 @@ def _broken(line: str, width: int) -> list[str]:
     match = _STATEMENT.fullmatch(line)
     assert match is not None
     indent, head, expression = match.groups()
-    if not head:
-        return [line]
+    if expression.startswith("# "):
+        mark = f"{indent}# "
+        return textwrap.wrap(expression[2:], width, initial_indent=mark, subsequent_indent=mark)
     call = _whole_call(expression)
     if call:
         return _broken_call(indent, head, expression, call, width)
+    if not head:
+        return [line]
     inner = indent + "    "
+    if len(inner) + len(expression) <= width:
+        return [f"{indent}{head}(", inner + expression, f"{indent})"]
     parts = _parts(expression)
     if len(parts) == 1:
         return [line]

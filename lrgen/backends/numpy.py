@@ -14,6 +14,7 @@ from .base import (
     AS_IT_IS,
     PYTHON_TYPES,
     Backend,
+    Observer,
     Spelled,
     Style,
     View,
@@ -24,7 +25,18 @@ from .base import (
 from .choice import where_chain
 from .companions import NUMPY as NUMPY_COMPANIONS
 from .host import LISTS, MATH, Table, spelt
-from .layout import fitting
+from .layout import COLUMNS, fitting
+from .python import STYLE as HOST_STYLE
+from .python import rate_lines
+from .remembering import (
+    RememberingView,
+    closing_lines,
+    initial_lines,
+    memory_lines,
+    rate_names,
+    remembering_view,
+    update_lines,
+)
 from .wording import formula_lines, parameter_lines, quantity, source_lines
 
 _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
@@ -110,4 +122,39 @@ def _choice(chosen: Sequence[tuple[Expr | None, str, Expr]], spelled: Spelled) -
     return [f"return np.select([{conditions}], [{values}], {chosen[-1][1]})"]
 
 
-NUMPY = Backend("numpy", "numpy_schedules", "numpy_schedules/module.py.jinja", _view)
+def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> RememberingView:
+    """A loop over Python's own numbers: a state depends on every observation before it."""
+    steps = ["    steps: The update whose rate each observation gives: integers >= 0."]
+    clock = ("step",) if schedule.uses_step else ()
+    call = f"_rate({', '.join((*clock, *rate_names(schedule)))})"
+    arguments, *rest = closing_lines(schedule)
+    return remembering_view(
+        schedule,
+        framework="NumPy reference curve",
+        docstring=(
+            f"{quantity(schedule)} after each observation in ``metrics``; an array as long as it.",
+            "",
+            *formula_lines(schedule),
+            "",
+            *memory_lines(schedule),
+            "",
+            arguments,
+            f"    metrics: Every ``{schedule.observes}`` in its order; NaN and infinities are "
+            "observations too.",
+            *(steps if schedule.uses_step else ()),
+            *rest,
+        ),
+        initial=initial_lines(schedule, HOST_STYLE, width=COLUMNS - 4),
+        update=update_lines(schedule, HOST_STYLE),
+        rate=fitting(rate_lines(schedule, facts, always), schedule),
+        more=fitting([f"rates[number] = {call}"], schedule, COLUMNS - 8),
+    )
+
+
+NUMPY = Backend(
+    "numpy",
+    "numpy_schedules",
+    "numpy_schedules/module.py.jinja",
+    _view,
+    Observer("numpy_schedules/observer.py.jinja", _observer),
+)

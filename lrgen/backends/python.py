@@ -14,6 +14,7 @@ from .base import (
     AS_IT_IS,
     PYTHON_TYPES,
     Backend,
+    Observer,
     Spelled,
     Style,
     View,
@@ -25,6 +26,15 @@ from .base import (
 from .companions import PYTHON as PYTHON_COMPANIONS
 from .host import MATH
 from .layout import COLUMNS, fitting
+from .remembering import (
+    RememberingView,
+    closing_lines,
+    initial_lines,
+    memory_lines,
+    prefixed,
+    remembering_view,
+    update_lines,
+)
 from .wording import formula_lines, parameter_lines, quantity, source_lines
 
 STYLE = Style(array=MATH, host=MATH, pi="math.pi")
@@ -34,8 +44,11 @@ def rate_lines(
     schedule: Schedule,
     facts: Sequence[Facts],
     always: Facts,
+    names: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The body of a function of ``step`` and the parameters that returns a float.
+
+    ``names`` are spelt anew, such as ``factor`` as ``self.factor``.
 
     Each piece computes the lets that it needs, after its condition, so that nothing is computed
     where it could fail; a let of several pieces is computed once, when that is safe everywhere.
@@ -43,7 +56,7 @@ def rate_lines(
     pairs = [(p.condition, p.value) for p in schedule.pieces]
     uses = uses_of(schedule.lets, pairs, facts)
     hoisted = _hoisted(schedule, uses, always)
-    spelled = Spelled(schedule, schedule.lets, STYLE)
+    spelled = Spelled(schedule, schedule.lets, STYLE, names)
     lines: list[str] = []
     shared = Guards(schedule.lets, uses, always, lambda e: True)
     for let in schedule.lets:
@@ -146,4 +159,34 @@ def docstring(schedule: Schedule) -> list[str]:
     ]
 
 
-PYTHON = Backend("python", "python_schedules", "python_schedules/module.py.jinja", _view)
+def observer_view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> RememberingView:
+    """What the template of a class that observes places."""
+    names = prefixed(schedule, state="self.", parameters="self.")
+    assert schedule.observes is not None
+    return remembering_view(
+        schedule,
+        framework="plain Python",
+        docstring=(
+            f"{quantity(schedule)} after each observation of ``{schedule.observes}``.",
+            "",
+            *formula_lines(schedule),
+            "",
+            *memory_lines(schedule),
+            "",
+            *closing_lines(schedule),
+        ),
+        initial=initial_lines(schedule, STYLE, names),
+        update=update_lines(schedule, STYLE, names),
+        rate=fitting(rate_lines(schedule, facts, always, names), schedule, COLUMNS - 8),
+        imports=("from typing import Any",),
+        more_code=("math.inf",) if any(s.kind is Kind.REAL for s in schedule.state) else (),
+    )
+
+
+PYTHON = Backend(
+    "python",
+    "python_schedules",
+    "python_schedules/module.py.jinja",
+    _view,
+    Observer("python_schedules/observer.py.jinja", observer_view),
+)

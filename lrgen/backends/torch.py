@@ -24,6 +24,7 @@ from .companions import TORCH as TORCH_COMPANIONS
 from .host import MATH, Table, spelt
 from .layout import COLUMNS, fitting
 from .python import rate_lines
+from .torch_observer import TORCH_OBSERVER
 from .wording import formula_lines, parameter_lines, quantity, source_lines, wrapped
 
 _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
@@ -198,4 +199,6 @@ def _group_type(parameter: Parameter) -> str:
     return PYTHON_TYPES[parameter.type]
 
 
-TORCH = Backend("torch", "torch_schedules", "torch_schedules/module.py.jinja", _view)
+TORCH = Backend(
+    "torch", "torch_schedules", "torch_schedules/module.py.jinja", _view, TORCH_OBSERVER
+)

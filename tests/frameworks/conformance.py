@@ -24,7 +24,11 @@ from numpy.typing import NDArray
 Runner = Callable[[Mapping[str, Any], NDArray[np.int64]], Any]
 
 SPECS = Path(__file__).parents[2] / "spec" / "schedules"
-NAMES = sorted(path.stem for path in SPECS.glob("*.toml"))
+# A schedule that observes a metric has traces instead of a curve: see traces.py.
+OBSERVERS = sorted(
+    path.stem for path in SPECS.glob("*.toml") if "observes" in tomllib.loads(path.read_text())
+)
+NAMES = sorted(path.stem for path in SPECS.glob("*.toml") if path.stem not in OBSERVERS)
 DEFAULT_ULPS = 8
 SMALLEST_NORMAL = 2.0**-1022
 FARTHEST_INT32 = 2**31 - 1

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lrgen.automaton import Automaton
 from lrgen.backends import BACKENDS, jax, numpy
 from lrgen.backends.base import Spelled, guarded_parts
 from lrgen.catalogue import catalogue
@@ -193,6 +194,15 @@ def points(schedule: Schedule) -> list[tuple[Mapping[str, Value], int]]:
     ]
 
 
+def known(
+    schedule: Schedule, values: Mapping[str, Value], step: int, exact: Arithmetic
+) -> dict[str, Any]:
+    """What formulas may name: of a schedule that remembers, its state at first too."""
+    if schedule.observes is not None:
+        return Automaton(schedule, values, exact).at(step)
+    return {**arguments(schedule, values, exact), "step": step}
+
+
 def piece_at(schedule: Schedule, at: Mapping[str, Any], exact: Arithmetic) -> int:
     lets = [(let.name, let.value) for let in schedule.lets]
     for index, piece in enumerate(schedule.pieces):
@@ -210,7 +220,7 @@ def test_a_guard_changes_nothing_where_its_piece_holds(
     plain = rewrite(specs.schedule(name))
     safe = guarded(plain, style)
     for values, step in points(plain):
-        at = {**arguments(plain, values, exact), "step": step}
+        at = known(plain, values, step, exact)
         index = piece_at(plain, at, exact)
         expected = exact.value(plain.pieces[index].value, at, pairs(plain))
 
@@ -225,7 +235,7 @@ def test_with_guards_every_piece_has_a_value_at_every_step(name: str, specs: Lib
     plain = rewrite(specs.schedule(name))
     safe = guarded(plain, "numpy")
     for values, step in points(plain):
-        at = {**arguments(plain, values, exact), "step": step}
+        at = known(plain, values, step, exact)
         for piece in safe.pieces:
             try:
                 both_sides(piece.value, at, pairs(safe), exact)

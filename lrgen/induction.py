@@ -1,0 +1,98 @@
+"""What holds of a state after any number of observations.
+
+A condition that holds at first, and after an update whenever it held before, holds for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .expr import Apply, Expr, Kind, Name, Number, names_in, rebuild, substitute, walk
+from .finite import is_finite
+from .ops import apply
+from .rewrite import facts_of
+from .schedule import Schedule
+
+MOST_NODES = 400
+
+
+def with_invariants(schedule: Schedule) -> Schedule:
+    """``schedule`` with the conditions ``state >= 0`` that induction shows, of whole states."""
+    start = facts_of(schedule)
+    after = _Update(schedule).after
+    candidates = {
+        s.name: apply(">=", Name(s.name, Kind.INT), Number(0))
+        for s in schedule.state
+        if s.kind is Kind.INT and start.decided(apply(">=", s.initial, Number(0))) is True
+    }
+    while True:
+        facts = start
+        for condition in candidates.values():
+            facts = facts.given(condition)
+        kept = {
+            name: condition
+            for name, condition in candidates.items()
+            if name in after and facts.range(after[name]).at_least(0)
+        }
+        if kept == candidates:
+            return replace(schedule, invariants=tuple(kept.values()))
+        candidates = kept
+
+
+def always_computable(schedule: Schedule) -> bool:
+    """Whether every operator of the update surely has operands that it can take.
+
+    ``schedule`` has its invariants.
+    """
+    facts = facts_of(schedule)
+    update = _Update(schedule)
+    exprs = [*update.after.values(), *update.compared]
+    return not update.lost and all(is_finite(_without_infinity(expr), facts) for expr in exprs)
+
+
+class _Update:
+    """An update in terms of parameters and of the state before it.
+
+    What compares observed numbers becomes a flag of its own: of NaN neither ``a < b`` nor its
+    opposite says anything.
+
+    Attributes:
+        after: Every line, by its name.
+        compared: The operands of such comparisons.
+        lost: Lines that would be too long, which are left out.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.after: dict[str, Expr] = {}
+        self.compared: list[Expr] = []
+        self.lost: set[str] = set()
+        self._observed = schedule.observed_names
+        for line in schedule.update:
+            self._flags: dict[Expr, Name] = {}
+            value = self._opaque(line.value, line.name)
+            full = substitute(value, self.after)
+            if self.lost.isdisjoint(names_in(line.value)) and _size(full) <= MOST_NODES:
+                self.after[line.name] = full
+            else:
+                self.after.pop(line.name, None)
+                self.lost.add(line.name)
+
+    def _opaque(self, expr: Expr, line: str) -> Expr:
+        match expr:
+            case Apply(op="<" | "<=" | ">" | ">=" | "==" | "!=", args=args) if (
+                not self._observed.isdisjoint(names_in(expr))
+            ):
+                self.compared += [substitute(arg, self.after) for arg in args]
+                return self._flags.setdefault(expr, Name(f"{line}:{len(self._flags)}", Kind.BOOL))
+        return rebuild(expr, lambda child: self._opaque(child, line))
+
+
+def _size(expr: Expr) -> int:
+    return sum(1 for _ in walk(expr))
+
+
+def _without_infinity(expr: Expr) -> Expr:
+    """``inf`` is a value like any other in an update."""
+    if isinstance(expr, Apply) and expr.op == "inf":
+        return Number(1.0)
+    return rebuild(expr, _without_infinity)
