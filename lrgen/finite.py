@@ -16,11 +16,11 @@ def is_finite(expr: Expr, facts: Facts) -> bool:
         return True
     if expr.op == "if":
         condition, yes, no = expr.args
-        decided = facts.decided(condition)
+        # What cannot be decided cheaply is asked last.
         return (
             is_finite(condition, facts)
-            and (decided is False or is_finite(yes, facts.given(condition)))
-            and (decided is True or is_finite(no, facts.given(condition, False)))
+            and (is_finite(yes, facts.given(condition)) or facts.decided(condition) is False)
+            and (is_finite(no, facts.given(condition, False)) or facts.decided(condition) is True)
         )
     if not all(is_finite(arg, facts) for arg in expr.args):
         return False

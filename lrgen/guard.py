@@ -164,17 +164,44 @@ class Guards:
         match expr:
             case Name(id=name):
                 return name not in self.lets or self._rounds_safely(self.lets[name].value, scope)
+            case Apply(op="*" | "/", args=(a, b)) if all(
+                self._is_surely_negative(x, scope) for x in (a, b)
+            ):
+                return True
+            case Apply(op="neg", args=(a,)):
+                return self._is_surely_negative(a, scope)
             case Apply(op="+" | "*" | "/" | "min" | "max" | "**" | "if" as op, args=args):
                 operands = args[1:] if op == "if" else args[:1] if op == "**" else args
                 return all(
                     scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(a, scope)
                     for a in operands
                 )
-            case Apply(op="exp" | "abs" | "sqrt" | "pi"):
+            case Apply(op="exp" | "abs" | "sqrt" | "pi" | "uniform"):
                 return True
             case Apply(op="tanh" | "sin" | "cos" | "log" | "log1p" | "expm1", args=(a,)):
                 return scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(
                     a, scope
+                )
+        return False
+
+    def _is_surely_negative(self, expr: Expr, scope: _Scope) -> bool:
+        """Whether ``expr`` is at most 0 and rounding cannot change that."""
+        match expr:
+            case Apply(op="neg", args=(a,)):
+                return scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(
+                    a, scope
+                )
+            case Apply(op="log", args=(a,)):
+                return scope.known.range(self._full(a)).at_most(1)
+            case Apply(op="log1p" | "expm1", args=(a,)):
+                return self._is_surely_negative(a, scope)
+            case Apply(op="*" | "/", args=(a, b)):
+                signs = (self._is_surely_negative(a, scope), self._is_surely_negative(b, scope))
+                other = b if signs[0] else a
+                return (
+                    signs[0] != signs[1]
+                    and scope.known.range(self._full(other)).at_least(0)
+                    and self._rounds_safely(other, scope)
                 )
         return False
 

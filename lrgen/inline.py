@@ -59,6 +59,15 @@ class Scope:
         self.symbols[name] = Symbol(value.kind)
         return Name(name, value.kind)
 
+    def untitled(self, value: Expr) -> Expr:
+        """What a call became, when that is a let which is about to get a name from its author."""
+        if self.lets and value == Name(self.lets[-1].name, value.kind):
+            let = self.lets.pop()
+            self.taken.discard(let.name)
+            del self.symbols[let.name]
+            return let.value
+        return value
+
     def branches(self, call: Invoke) -> list[tuple[str, Expr | None, Expr]]:
         """The pieces of the called schedule in the caller's terms."""
         callee = self.schedule(call.schedule)

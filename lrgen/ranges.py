@@ -45,6 +45,15 @@ class Facts:
     def given(self, condition: Expr, holds: bool = True) -> Facts:
         """Also ``condition``, or its opposite. What is not linear is left out, which is safe."""
         rows, equal = _facts_of(condition, holds)
+        match condition:
+            case Apply(op="==" | "!=" as op, args=(a, b)) if (
+                op == "!="
+            ) == holds and a.kind is b.kind is Kind.INT:
+                # An integer >= 0 that is not 0 is at least 1.
+                if self.range(apply("-", a, b)).at_least(0):
+                    rows = (inequality(apply("-", a, b), Number(1), False),)
+                elif self.range(apply("-", b, a)).at_least(0):
+                    rows = (inequality(apply("-", b, a), Number(1), False),)
         return Facts((*self._rows, *rows), (*self._equal, *equal), self._split)
 
     def decided(self, condition: Expr) -> bool | None:

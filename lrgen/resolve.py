@@ -256,6 +256,8 @@ class _Resolver:
             called = _calls(expr)
             with located(self.scope.key):
                 value = self.scope.inline(expr)
+            if isinstance(expr, Invoke):
+                value = self.scope.untitled(value)
             self.scope.lets.append(
                 Let(name, value, show(value) if called else " ".join(text.split()))
             )

@@ -177,8 +177,10 @@ def draws(schedule: Schedule, count: int, exact: Arithmetic) -> list[dict[str, V
 def _draw(parameter: Parameter, source: random.Random, length: int) -> Value:
     """A value; lists are about ``length`` long, and rising as often as not."""
     if parameter.entry is not None:
+        one: Value = 1 if parameter.kind is Kind.INTS else 1.0
+        entry = replace(parameter.entry, default=one)
         count = length + source.choice((0, 0, 1))
-        drawn = [_draw_one(replace(parameter.entry, default=1), source) for _ in range(count)]
+        drawn = [_draw_one(entry, source) for _ in range(count)]
         unique = sorted(set(drawn))
         return tuple(unique if len(unique) == count or source.random() < 0.3 else drawn)
     value: Value = _draw_one(parameter, source)

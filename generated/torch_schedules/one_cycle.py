@@ -380,13 +380,13 @@ def _rate(
     three_phase: bool,
 ) -> float:
     """Rate at ``step``, in binary64."""
-    valley = 2 * warmup_steps if three_phase else total_steps
     if step < warmup_steps:
         progress = step / warmup_steps
         # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
         if anneal == "linear":
             return start_lr + (peak_lr - start_lr) * progress
         return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
+    valley = 2 * warmup_steps if three_phase else total_steps
     if step < valley:
         valley_lr = start_lr if three_phase else end_lr
         linear_fall_progress = (step - warmup_steps) / (valley - warmup_steps)

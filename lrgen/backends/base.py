@@ -11,7 +11,7 @@ from ..expr import ENTRY, Apply, Expr, Kind, Name, Number, children, names_in, r
 from ..guard import Guards, uses_of
 from ..printer import Dialect, Spelling, show
 from ..ranges import Facts
-from ..schedule import KIND_OF_TYPE, Let, Parameter, Piece, Schedule, varying_names
+from ..schedule import KIND_OF_TYPE, Let, Parameter, Piece, Schedule, expand, varying_names
 from .checks import check_lines
 from .companions import Companions, needed, uses_module
 from .host import Table, spelling_in
@@ -431,11 +431,16 @@ def guarded_parts(
                 if let.name in names_in(piece.condition):
                     uses[let.name] = (*uses[let.name], always)
     guards = Guards(schedule.lets, uses, always, is_host)
-    pieces = tuple(
-        replace(piece, value=guards.guarded(piece.value, always, meant))
-        for piece, meant in zip(schedule.pieces, facts)
-    )
-    return tuple(guards.lets.values()), pieces
+    pieces = []
+    before = always
+    for piece, meant in zip(schedule.pieces, facts):
+        value = guards.guarded(piece.value, always, meant)
+        condition = piece.condition
+        if condition is not None:
+            condition = guards.guarded(condition, always, before)
+            before = before.given(expand(condition, schedule.lets), holds=False)
+        pieces.append(replace(piece, condition=condition, value=value))
+    return tuple(guards.lets.values()), tuple(pieces)
 
 
 def array_body(

@@ -66,10 +66,19 @@ def _cycle_tables{_CYCLES_HEAD}{
         '''
     above,''',
         '''
-    first = len(range(first))  # a constant to torch.compile, which cannot hold what is beyond 2**63
+    first = len(range(first))  # a constant to torch.compile, whose own integers end at 2**63
     above,''',
     )
 }
+
+
+_kept_tables = functools.lru_cache(_cycle_tables)
+"""
+CYCLES_OR_TRACED = f"""
+def _cycles{_CYCLES_HEAD}
+    \"\"\"As :func:`_cycle_tables`, made once, but in torch.compile, which ignores caches.\"\"\"
+    tables = _cycle_tables if torch.compiler.is_compiling() else _kept_tables
+    return tables(first, growth, rounding)
 """
 
 UNIFORM = '''
@@ -115,8 +124,8 @@ def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor
     table = torch.tensor(values, dtype=dtype, device=index.device)
     return table.gather(0, index.flatten()).view_as(index)
 ''',
+    "_cycles": CYCLES_OR_TRACED,
     "_cycle_tables": TRACED_CYCLES,
-    "_cycles": "_cycles = functools.lru_cache(_cycle_tables)",
     "_uniform": UNIFORM,
     "_mixed": MIXED,
     "_uniforms": '''

@@ -81,7 +81,10 @@ TYPES = {
 
 
 def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
-    plain_names = sorted(table_names(schedule.lets) & set(schedule.defaults))
+    tabled = table_names(schedule.lets)
+    plain_names = [
+        p.name for p in schedule.parameters if p.name in tabled and p.kind in (Kind.INT, Kind.REAL)
+    ]
     plain = Spelled(schedule, schedule.lets, STYLE)
     lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
     spelled = Spelled(schedule, lets, STYLE)
@@ -115,7 +118,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         own_types={name: PYTHON_TYPES[schedule.parameter(name).type] for name in plain_names},
         own_casts=dict.fromkeys(plain_names, "{0}"),
         companions=JAX_COMPANIONS,
-        call_check=_guard(schedule),
+        call_check=[*_plain_check(plain_names), *_guard(schedule)],
         check_types=_UNTYPED,
     )
     numbers = any(p.kind not in (Kind.BOOL, Kind.WORD) for p in schedule.parameters)
@@ -146,9 +149,25 @@ _CASTS = {
 
 def _traced(plain: Sequence[str]) -> list[str]:
     """The sentence on parameters that may be arrays; ``plain`` ones may not."""
-    but = f", but for {' and '.join(f'``{name}``' for name in plain)}" if plain else ""
+    but = f", but for {_listed([f'``{name}``' for name in plain])}" if plain else ""
     sentence = "Parameters that are numbers may be traced or batched arrays; those are not checked."
     return wrapped(sentence.replace(";", f"{but};", 1))
+
+
+def _plain_check(plain: Sequence[str]) -> list[str]:
+    """Statements that refuse arrays where Python makes tables."""
+    if not plain:
+        return []
+    listed = ", ".join(plain) + ("," if len(plain) == 1 else "")
+    return [
+        f"if not all(isinstance(number, int | float) for number in ({listed})):",
+        f'    raise TypeError("no array makes tables: {_listed(plain)}")',
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _guard(schedule: Schedule) -> list[str]:

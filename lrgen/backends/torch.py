@@ -55,12 +55,7 @@ ARRAY: Table = {
     "fill": spelt("torch.full_like(step, {0}, dtype=torch.float64)"),
 }
 
-HOST: Table = {
-    **MATH,
-    "cycle_tables": spelt("_cycle_tables({all})"),
-}
-
-STYLE = Style(array=ARRAY, host=HOST, pi="math.pi", casts=True, fills="one")
+STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills="one")
 
 
 @dataclass(frozen=True, slots=True)

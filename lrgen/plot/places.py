@@ -20,7 +20,7 @@ SEEDS = 400
 DIGITS = 30
 CYCLES = 3
 WITHOUT_END = 10_000
-_CYCLES = ("//", "cycle")
+_COUNTS = ("//", "cycle")
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 
@@ -34,9 +34,10 @@ class Outline:
         self._longest = max((n for n in lengths if isinstance(n, int)), default=0)
         pieces = tuple(self._reached(schedule))
         self._pieces = [(p.condition, p.value, list(_turning(p.value))) for p in pieces]
-        self._nodes = [node for _, _, nodes in self._pieces for node in nodes]
-        for piece in pieces:
-            self._nodes += [] if piece.condition is None else _turning(piece.condition)
+        conditions = [p.condition for p in pieces if p.condition is not None]
+        formulas = [*(p.value for p in pieces), *conditions]
+        nodes = [node for formula in formulas for node in _turning(formula)]
+        self._nodes = list(dict.fromkeys(nodes))
         found = boundaries(replace(schedule, pieces=pieces, lets=()), values, self._exact)
         found = [place for place in found if 0 < place < LAST_STEP]
         self._turned = {place: self._turned_at(place) for place in found}
@@ -106,7 +107,7 @@ class Outline:
         """Whether the value stays what it is at ``end``, or comes again and again."""
         number, values = self._holding(end)
         _, value, nodes = self._pieces[number]
-        if any(isinstance(node, Apply) and node.op in _CYCLES for node in nodes):
+        if any(isinstance(node, Apply) and node.op in _COUNTS for node in nodes):
             return True
         later = [self._value(value, {**values, "step": k * end}) for k in (1, 2, 3, 10)]
         return len(set(later)) == 1
@@ -144,18 +145,22 @@ class Outline:
         return min(10 * self._longest or WITHOUT_END, LAST_STEP)
 
     def _is_early(self, place: int, times: Mapping[Expr, int]) -> bool:
-        """Whether ``place`` is no far repetition of a condition that turns again and again."""
+        """Whether something changes at ``place`` that has not changed many times before."""
+        if not self._turned[place]:
+            return True
+        if self._state(place - 1) == self._state(place):
+            return False  # it turned in a piece that does not hold there
         at = {**self._values, "step": place}
         for node in self._turned[place]:
             match node:
-                case Apply(op=op) if op in _CYCLES:
+                case Apply(op=op) if op in _COUNTS:
                     number = self._value(node, at)
                     if isinstance(number, int) and abs(number) <= CYCLES:
                         return True
                 # `step == n` turns twice, and so may a condition on each side of a middle.
                 case _ if times[node] <= 2:
                     return True
-        return not self._turned[place]
+        return False
 
 
 def _turning(expr: Expr) -> Iterator[Expr]:
