@@ -143,6 +143,10 @@ def test_steps_and_values_are_equally_long() -> None:
         ("cyclic", {}, 12_601, (2_000, 4_000, 6_000, 8_000, 10_000, 12_000)),
         ("step_decay", {"decay_steps": 10}, 32, (10, 20, 30)),
         ("warmup_inverse_sqrt", {}, 20_000, (4_000,)),
+        ("linear_cosine", {}, 10_501, (10_000,)),
+        ("cosine_noise", {}, 105_001, (40_000, 90_000, 100_000)),
+        ("cosine_restarts_bounds", {}, 7_351, (1_000, 3_000, 7_000)),
+        ("piecewise_constant", {}, 63_001, (30_000, 60_000)),
         ("constant", {}, 10_000, ()),
         ("exponential_decay", {"decay_steps": 30}, 300, ()),
         ("exponential_decay", {"decay_steps": 30, "staircase": True}, 95, (30, 60, 90)),
@@ -155,6 +159,17 @@ def test_a_picture_ends_a_little_past_the_last_boundary(
 
     assert found.horizon() == last
     assert found.marks(last) == marks
+
+
+def test_a_long_list_ends_at_its_last_place() -> None:
+    places = tuple(range(10, 310, 10))
+    specs, name = open_spec("multi_step_factors")
+    schedule = specs.schedule(name)
+    given = {"milestones": places, "factors": (0.9,) * len(places)}
+    found = Outline(schedule, {**schedule.defaults, **given})
+
+    assert found.marks(found.horizon()) == places
+    assert found.horizon() == 316
 
 
 def test_every_cycle_is_marked_however_far() -> None:
