@@ -6,7 +6,7 @@ import numbers
 import operator
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -177,6 +177,11 @@ def _shown_values(condition: Expr, values: Mapping[str, Value]) -> str:
 
 def _plain(parameter: Parameter, value: Any) -> Value | None:
     """``value`` as the Python type that the parameter has; None where it has another."""
+    if parameter.entry is not None:
+        if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+            return None
+        entries = [_plain(parameter.entry, entry) for entry in value]
+        return None if None in entries else tuple(entries)  # type: ignore[return-value]
     if parameter.kind is Kind.BOOL:
         return bool(value) if isinstance(value, bool | np.bool_) else None
     if parameter.kind is Kind.WORD:

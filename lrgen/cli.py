@@ -378,6 +378,10 @@ def _given(schedule: Schedule, settings: Sequence[str]) -> dict[str, object]:
                     given[name] = int(text)
                 case Kind.REAL:
                     given[name] = float(text)
+                case Kind.INTS:
+                    given[name] = [int(entry) for entry in _entries(text)]
+                case Kind.REALS:
+                    given[name] = [float(entry) for entry in _entries(text)]
                 case Kind.BOOL:
                     given[name] = {"true": True, "false": False}.get(text.lower(), text)
                 case _:
@@ -385,6 +389,12 @@ def _given(schedule: Schedule, settings: Sequence[str]) -> dict[str, object]:
         except ValueError:
             given[name] = text
     return given
+
+
+def _entries(text: str) -> list[str]:
+    """``10,20`` or ``[10, 20]`` as its entries."""
+    inside = text.strip().removeprefix("[").removesuffix("]")
+    return [entry for entry in inside.split(",") if entry.strip()]
 
 
 def _show_stage(schedule: Schedule, stage: str, as_json: bool) -> int:

@@ -22,7 +22,7 @@ from .ops import OPERATORS
 from .shape_errors import shape_error
 
 MOST_BYTES = 64 * 1024
-MOST_TITLE = 72
+MOST_TITLE = 69
 MOST_PARAMETERS = 32
 MOST_PIECES = 32
 MOST_EXAMPLES = 16

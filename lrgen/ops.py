@@ -115,6 +115,8 @@ def _order(op: str, args: Sequence[Expr]) -> Kind:
 
 def _equality(op: str, args: Sequence[Expr]) -> Kind:
     left, right = (NUMERIC if arg.kind in NUMERIC else (arg.kind,) for arg in args)
+    if any(arg.kind in ENTRY for arg in args):
+        raise OperandError(f"'{op}' compares lists", "Compare their entries, or their lengths.")
     if left != right:
         raise OperandError(
             f"'{op}' compares {args[0].kind.value} with {args[1].kind.value}",

@@ -40,9 +40,8 @@ def read_parameter(name: str, shape: ParameterShape) -> Parameter:
 def read_value(parameter: Parameter, value: Any) -> Value:
     """``value`` as ``parameter`` holds it: a plain int, float, bool or str."""
     if not parameter.accepts(value):
-        shown = value if isinstance(value, str | int | float | bool) else type(value).__name__
         raise SpecError(
-            f"'{parameter.name}' {parameter.rule()}, got {quoted(str(shown))}",
+            f"'{parameter.name}' {parameter.rule()}, got {_told(parameter, value)}",
             f"Give {parameter.units}." if parameter.type == "choice" else "Correct the value.",
         )
     if parameter.kind is Kind.REAL:
@@ -53,6 +52,17 @@ def read_value(parameter: Parameter, value: Any) -> Value:
         return tuple(value)
     result: Value = value
     return result
+
+
+def _told(parameter: Parameter, value: Any) -> str:
+    """What is wrong about ``value``."""
+    if isinstance(value, list) and parameter.entry is not None:
+        for place, entry in enumerate(value):
+            if not parameter.entry.accepts(entry):
+                return f"{_told(parameter.entry, entry)} as entry {place}"
+        return f"{len(value):,} entries"
+    shown = value if isinstance(value, str | int | float | bool) else type(value).__name__
+    return quoted(str(shown))
 
 
 def _spelling(default: Value, written: Any) -> str:

@@ -43,7 +43,7 @@ def literal(value: int | float) -> str:
     """A number as code: ``repr``, with thousands of integers set apart."""
     if isinstance(value, int):
         return f"{value:_}" if value >= 1_000 else str(value)
-    return repr(value)
+    return repr(value).replace("e+", "e")
 
 
 def show(expr: Expr, dialect: Dialect = FORMULA) -> str:

@@ -447,14 +447,20 @@ class _Resolver:
                         )
                     case Apply(op="reached", args=(places, _)):
                         if facts.decided(apply("increasing", self.full(places))) is not True:
-                            raise SpecError(
-                                f"'reached' counts in a rising list, and {show(places)} may not be",
-                                f'Add "increasing({show(places)})" to `require`.',
-                                key=key,
-                                column=node.column or None,
-                            )
+                            raise self.not_rising(node, self.full(places), key)
                     case Apply(op="cycle" | "cycle_start" | "cycle_length") as cycle:
                         self.check_growth(cycle, facts, varying, key)
+
+    def not_rising(self, node: Apply, places: Expr, key: str) -> SpecError:
+        hint = "Write its entries in increasing order."
+        if isinstance(places, Name):
+            hint = f'Add "increasing({places.id})" to `require`.'
+        return SpecError(
+            f"'reached' counts in a rising list, and {show(places)} may not be one",
+            hint,
+            key=key,
+            column=node.column or None,
+        )
 
     def check_growth(self, cycle: Apply, facts: Facts, varying: frozenset[str], key: str) -> None:
         _, first, growth, *_ = cycle.args
@@ -468,6 +474,8 @@ class _Resolver:
             )
         growth = self.full(growth)
         if isinstance(growth, Number) and (growth.value == 1 or growth.value >= LEAST_GROWTH):
+            return
+        if growth.kind is Kind.INT and facts.range(growth).at_least(1):
             return
         steady = apply("==", growth, Number(1))
         noticeable = apply(">=", growth, Number(LEAST_GROWTH))

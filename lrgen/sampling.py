@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -43,24 +43,27 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                     if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
                         found.update(_turns(node, env, exact))
                 case Apply(op="reached", args=(places, a)):
-                    offset = _offset(a)
-                    shift = None if offset is None else _integer(offset, env, exact)
-                    if shift is not None:
-                        entries = _known(places, env, exact) or ()
-                        found.update(int(place) - shift for place in entries[:MOST_PLACES])
+                    entries = _known(places, env, exact) or ()
+                    found.update(_steps_at(entries[:MOST_PLACES], a, env, exact))
                 case Apply(op="cycle" | "cycle_start" | "cycle_length", args=(a, *series)):
-                    offset = _offset(a)
-                    shift = None if offset is None else _integer(offset, env, exact)
-                    if shift is not None:
-                        starts = _cycle_starts(series, env, exact)
-                        found.update(place - shift for place in starts)
+                    found.update(_steps_at(_cycle_starts(series, env, exact), a, env, exact))
                 case Apply(op="%" | "//", args=(a, b)) if "step" in names_in(a):
                     length = None if "step" in names_in(b) else _integer(b, env, exact)
-                    origin = _offset(a)
-                    shift = None if origin is None else _integer(origin, env, exact)
                     if length is not None and length > 0:
-                        found.update(k * length - (shift or 0) for k in (1, 2, 3))
+                        found.update(_steps_at([k * length for k in (1, 2, 3)], a, env, exact))
     return sorted(place for place in found if 0 <= place < 2**62)
+
+
+def _steps_at(
+    places: Iterable[int], clock: Expr, env: Mapping[str, Any], exact: Arithmetic
+) -> Iterator[int]:
+    """The first steps at which ``clock`` has come to ``places``; it grows evenly, or none are."""
+    first, second, third = (_integer(clock, {**env, "step": step}, exact) for step in (0, 1, 2))
+    if first is None or second is None or third is None or second <= first:
+        return
+    rate = second - first
+    if third - second == rate:
+        yield from (-(-(place - first) // rate) for place in places)
 
 
 def _cycle_starts(series: Sequence[Expr], env: Mapping[str, Any], exact: Arithmetic) -> list[int]:

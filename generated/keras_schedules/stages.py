@@ -201,7 +201,7 @@ def _check(
         raise ValueError(
             f"len(end_rates) == len(ends) does not hold: end_rates = {end_rates!r}, ends = {ends!r}"
         )
-    if not max(end_rates, default=-math.inf) <= 1e+200:
+    if not max(end_rates, default=-math.inf) <= 1e200:
         raise ValueError(f"greatest(end_rates) <= 1e200 does not hold: end_rates = {end_rates!r}")
 
 

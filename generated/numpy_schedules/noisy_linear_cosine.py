@@ -115,8 +115,8 @@ def _check(
 def _uniforms(seed: ArrayLike, step: ArrayLike) -> NDArray[np.float64]:
     """Numbers in (0, 1) that ``seed`` and ``step`` fix."""
     with np.errstate(over="ignore"):  # 64-bit integers are meant to wrap around
-        seed = np.asarray(seed, np.int64) + 0x1E37_79B9_7F4A_7C15
-        bits = _mixed_bits(_mixed_bits(seed) + step)
+        bits = _mixed_bits(np.asarray(seed, np.int64) + 0x1E37_79B9_7F4A_7C15)
+        bits = _mixed_bits(bits + np.asarray(step, np.int64))
     return ((bits >> 12 & 2**52 - 1) + 0.5) / 2**52
 
 
