@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-SPEC = "sha256:694865bd6f0f1929aff296d8dc3fc61b3a8b63d7aae8e4cf0d026f64bd643f31"
+SPEC = "sha256:c06958e2bb06ceb412805791cc9da2d8464fd9402498411d8d3ea39acbc463e7"
 
 
 def cosine_noise(
@@ -36,9 +36,8 @@ def cosine_noise(
     - while ``step < noise_end``: ``clean * (1 - reach + 2 * reach * second)``
     - afterwards: ``clean``
 
-    where ``progress = step / total_steps``,
-    and ``clean = end_lr + (base_lr - end_lr) * (1 + cos(pi * progress)) / 2 if step < total_steps
-      else end_lr``,
+    where ``left = max(total_steps - step, 0)``,
+    and ``clean = end_lr + (base_lr - end_lr) * (1 - cos(pi * left / max(total_steps, 1))) / 2``,
     and ``first = uniform(seed, 2 * step)``,
     and ``second = uniform(seed, 2 * step + 1)``,
     and ``inside = expm1(-(reach / std) ** 2 / 2)``,
@@ -66,12 +65,11 @@ def cosine_noise(
     """
     _check(base_lr, total_steps, end_lr, noise_start, noise_end, noise, reach, std, seed)
     step = step.long()
-    remaining = (total_steps - step).double() / total_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    clean = torch.where(
-        step < total_steps,
-        end_lr + (base_lr - end_lr) * torch.sin(math.pi / 2 * remaining) ** 2,
-        end_lr,
+    left = torch.clamp(total_steps - step, min=0)
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    clean = (
+        end_lr
+        + (base_lr - end_lr) * torch.sin(math.pi / 2 * (left.double() / max(total_steps, 1))) ** 2
     )
     second = _uniforms(seed, 2 * step + 1)
     first = _uniforms(seed, 2 * step)
@@ -364,13 +362,9 @@ def _rate(
     seed: int,
 ) -> float:
     """Rate at ``step``, in binary64."""
-    remaining = (total_steps - step) / total_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    clean = (
-        end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-        if step < total_steps
-        else end_lr
-    )
+    left = max(total_steps - step, 0)
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    clean = end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * (left / max(total_steps, 1))) ** 2
     if step < noise_start:
         return clean
     if step < noise_end:

@@ -54,7 +54,8 @@ def cosine_restarts_bounds(
         Loshchilov and Hutter 2017, eq. 5, where eta_min and eta_max have an index
         mmengine CosineRestartLR, restart_weights
     """
-    _check(first_steps, growth, peaks, lows, rounding)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(first_steps, growth, peaks, lows, rounding)
     step = step.long()
     starts, lengths = _cycles(first_steps, growth, rounding)
     row = torch.bucketize(step, step.new_tensor(starts), right=True) - 1

@@ -43,7 +43,8 @@ def multi_step(
         He et al. 2016, section 4.2
         torch.optim.lr_scheduler.MultiStepLR
     """
-    _check(base_lr, milestones, gamma)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(base_lr, milestones, gamma)
     step = step.long()
     lr = base_lr * gamma ** torch.bucketize(step, step.new_tensor(milestones), right=True).double()
     return lr.to(dtype)

@@ -43,7 +43,8 @@ def multi_step_factors(
     Source:
         optax.piecewise_constant_schedule
     """
-    _check(base_lr, milestones, factors)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(base_lr, milestones, factors)
     step = step.long()
     lr = (
         base_lr

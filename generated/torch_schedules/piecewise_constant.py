@@ -44,7 +44,8 @@ def piecewise_constant(
         keras.optimizers.schedules.PiecewiseConstantDecay, for switch = after
         optax.join_schedules of constant schedules
     """
-    _check(boundaries, values, switch)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(boundaries, values, switch)
     step = step.long()
     if switch == "after":
         a_boundary = _entry(

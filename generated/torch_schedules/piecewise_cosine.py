@@ -49,7 +49,8 @@ def piecewise_cosine(
     Source:
         optax.piecewise_interpolate_schedule, cosine
     """
-    _check(places, values)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(places, values)
     step = step.long()
     passed = torch.bucketize(step, step.new_tensor(places), right=True)
     start = _entry(values, torch.clamp(passed - 1, min=0), torch.float64)

@@ -50,7 +50,8 @@ def piecewise_linear(
         optax.piecewise_interpolate_schedule, linear
         ignite.handlers.PiecewiseLinear
     """
-    _check(places, values)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(places, values)
     step = step.long()
     passed = torch.bucketize(step, step.new_tensor(places), right=True)
     start = _entry(values, torch.clamp(passed - 1, min=0), torch.float64)

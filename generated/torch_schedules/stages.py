@@ -61,7 +61,8 @@ def stages(
         olmo_core.optim.ComposableScheduler
         fastai combine_scheds
     """
-    _check(ends, shapes, start_rates, end_rates)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(ends, shapes, start_rates, end_rates)
     step = step.long()
     last = len(ends) - 1
     stage = torch.clamp(torch.bucketize(step, step.new_tensor(ends), right=True), max=last)

@@ -47,7 +47,8 @@ def triangular_bounds(
     Source:
         Smith 2017, section 3.1: cycle = floor(1 + t / (2 * stepsize))
     """
-    _check(half_steps, peaks, lows)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(half_steps, peaks, lows)
     step = step.long()
     position = step % (2 * half_steps)
     rise = torch.minimum(position, 2 * half_steps - position)

@@ -124,8 +124,25 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         more_code=[line for one in schedulers for line in one.rate],
         first=schedule.base,
         companions=TORCH_COMPANIONS,
+        call_check=_eager_check(schedule),
     )
     return replace(view, imports=tuple(_imports(view)))
+
+
+def _eager_check(schedule: Schedule) -> list[str] | None:
+    """The call of ``_check`` where lists are looked through, entry by entry."""
+    if not any(p.entry is not None for p in schedule.parameters):
+        return None
+    call = f"_check({', '.join(p.name for p in _ordered(schedule))})"
+    return [
+        "if not torch.compiler.is_compiling():  # which would unroll a look at every entry",
+        *(f"    {line}" for line in wrapped(call, rest="    ", width=COLUMNS - 8)),
+    ]
+
+
+def _ordered(schedule: Schedule) -> list[Parameter]:
+    """The parameters as ``_check`` takes them: the base first."""
+    return sorted(schedule.parameters, key=lambda p: p.name != (schedule.base or p.name))
 
 
 def _imports(view: View) -> list[str]:
