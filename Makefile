@@ -38,8 +38,8 @@ bench: .venv/frameworks
 	$(BIN)/python benchmarks/run.py --json benchmarks/results.json
 
 lint: .venv/frameworks
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check lrgen tests benchmarks
+	$(BIN)/ruff check lrgen tests benchmarks examples
+	$(BIN)/ruff format --check lrgen tests benchmarks examples
 	$(BIN)/mypy --strict lrgen
 	$(MYPY_GENERATED) generated
 

@@ -1,0 +1,52 @@
+"""Pages of the documentation, read for the tests that hold them to the program."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: what it is written in, and the line of the page where it begins."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page: str) -> list[Block]:
+    """The fenced blocks of ``page``, in their order."""
+    found = re.finditer(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return [Block(m[1], m[2], page.count("\n", 0, m.start()) + 1) for m in found]
+
+
+def file_name(block: Block) -> str:
+    """The name in the first line of a file's block."""
+    name = re.match(r"# (\S+\.toml)", block.text)
+    assert name is not None, f"line {block.line}: a file without its name"
+    return name[1]
+
+
+def tables(page: str, head: str) -> list[list[list[str]]]:
+    """Rows of cells of each table whose head begins with ``head``, code without its quotes."""
+    found: list[list[list[str]]] = []
+    lines = iter(page.splitlines())
+    for line in lines:
+        if line.startswith(f"| {head} |"):
+            next(lines)  # the line of dashes
+            rows = []
+            for row in lines:
+                if not row.startswith("|"):
+                    break
+                rows.append([cell.strip() for cell in row.strip("|").split("|")])
+            found.append(rows)
+    return found
+
+
+def broken_links(page: str, exists: Callable[[str], bool]) -> list[str]:
+    """Targets of ``page`` that lead nowhere: no file, or no heading of the page itself."""
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+    targets = re.findall(r"\]\(([^)\s]+)\)", page)
+    local = [target for target in targets if "://" not in target]
+    return [t for t in local if not (t in anchors if t.startswith("#") else exists(t))]
