@@ -223,6 +223,34 @@ def test_a_state_goes_through_plain_numbers_and_on_to_the_bit() -> None:
         assert [rate.item() for rate in expected(METRICS)] == found
 
 
+def test_types_and_rates_are_the_same_where_64_bits_are_on() -> None:
+    functions = load("jax", "plateau").plateau(**RULE)
+    with jax.enable_x64(True):
+        state, found = functions.init(), []
+        for metric in METRICS:
+            state = jax.jit(functions.update)(state, jnp.asarray(metric, jnp.float64))
+            found.append(functions.rate(state))
+
+    assert [jnp.float32, jnp.int32, jnp.int32, jnp.int32] == [a.dtype for a in state]
+    assert expected(METRICS) == found
+
+
+def test_a_while_loop_and_a_condition_carry_the_state() -> None:
+    functions = load("jax", "plateau").plateau(**RULE)
+
+    def until_cut(carry: Any) -> Any:
+        state, count = carry
+        state = jax.lax.cond(count < 90, lambda s: functions.update(s, -1.0), lambda s: s, state)
+        return state, count + 1
+
+    def uncut(carry: Any) -> Any:
+        return functions.rate(carry[0]) == jnp.float32(0.1)
+
+    _, count = jax.lax.while_loop(uncut, until_cut, (functions.init(), 0))
+
+    assert 3 == count
+
+
 def test_parameters_may_be_batched() -> None:
     factors = np.array([0.5, 0.3, 0.9])
 
