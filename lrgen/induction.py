@@ -41,13 +41,14 @@ def with_invariants(schedule: Schedule) -> Schedule:
 
 
 def always_computable(schedule: Schedule) -> bool:
-    """Whether every operator of the update surely has operands that it can take.
+    """Whether every operator of state and update surely has operands that it can take.
 
     ``schedule`` has its invariants.
     """
     facts = facts_of(schedule)
     update = _Update(schedule)
-    exprs = [*update.after.values(), *update.compared]
+    initial = [state.initial for state in schedule.state]
+    exprs = [*initial, *update.after.values(), *update.compared]
     return not update.lost and all(is_finite(_without_infinity(expr), facts) for expr in exprs)
 
 

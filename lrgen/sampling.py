@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -24,7 +25,9 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
     found: set[int] = set()
     env = arguments(schedule, values, exact)
     # Before anything was observed: later states may have other boundaries.
-    env |= {state.name: exact.value(state.initial, env) for state in schedule.state}
+    for state in schedule.state:
+        with contextlib.suppress(NotFinite):
+            env[state.name] = exact.value(state.initial, env)
     for expr in _expressions(schedule):
         for node in walk(expr):
             match node:
