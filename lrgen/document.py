@@ -42,7 +42,7 @@ _OBSERVER = set.union(
     {"load_state_dict", "init", "update", "monitor", "model", "params", "logs", "base_lrs"},
     {"batch", "states", "values", "saved", "given", "NamedTuple", "ReduceLROnPlateau"},
     {"pairs", "numbers", "State", "Values", "get_lr", "get_last_lr", "validation_freq"},
-    {"set_model", "set_params", "observation", "get_state", "set_state"},
+    {"set_model", "set_params", "observation", "get_state", "set_state", "spec"},
     {f"on_{part}_{end}" for part in ("epoch", "train", "test", "predict") for end in _ENDS},
     {f"on_{part}_batch_{end}" for part in ("train", "test", "predict") for end in _ENDS},
 )
