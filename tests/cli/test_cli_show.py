@@ -35,6 +35,8 @@ def test_the_list_is_there_for_machines(capsys) -> None:
 
     assert list(entries) == list(catalogue())
     assert entries["cosine_warmup"]["base"] == "peak_lr"
+    assert entries["cosine_warmup"]["observes"] is None
+    assert entries["plateau"]["observes"] == "metric"
     assert entries["cosine_warmup"]["parameters"][1] == "warmup_steps"
 
 
