@@ -141,6 +141,30 @@ def check_each_update_has_the_rate_of_plain_python() -> None:
     assert expected == rates
 
 
+def check_each_optimizer_of_several_has_its_own_rate() -> None:
+    kind = load_emitted("keras", "cosine_plateau").CosinePlateau
+    first, second = keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0)
+    layers = keras.optimizers.OptimizerMap(first, {".*bias": second})
+    model = new_model(keras.optimizers.MultiOptimizer(layers), compiled=True)
+    model.set_weights([np.full((2, 1), 3.0), np.full((1,), 3.0)])
+    slow = {**COSINE, "peak_lr": 0.001}
+    callbacks = [
+        kind(**COSINE, optimizer=first, monitor="loss"),
+        kind(**slow, optimizer=second, monitor="loss"),
+    ]
+    fit(model, 2, *callbacks)
+
+    assert 6 == int(model.optimizer.iterations)
+    for optimizer, callback in zip((first, second), callbacks, strict=True):
+        # The rate of the last update was written before an observation wrote that of the next.
+        assert np.float32(callback.rate(6)) == float(
+            keras.ops.convert_to_numpy(optimizer.learning_rate)
+        )
+    kernel, bias = model.get_weights()
+    assert 2.97 < bias[0] < 2.99, bias
+    assert kernel.max() < 2.8, kernel
+
+
 def check_the_weights_fall_by_the_rate() -> None:
     """With a gradient of 1, a weight falls from 0 by exactly the rate that the callback wrote."""
     callback = load_emitted("keras", "plateau").Plateau(**RULE)
@@ -264,6 +288,7 @@ if __name__ == "__main__":
     rows = check_all_rows(shared)
     check_broken_modules_are_noticed(shared)
     check_each_update_has_the_rate_of_plain_python()
+    check_each_optimizer_of_several_has_its_own_rate()
     check_the_weights_fall_by_the_rate()
     check_an_interrupted_run_goes_on_to_the_bit("plateau", RULE)
     check_an_interrupted_run_goes_on_to_the_bit("cosine_plateau", COSINE)
