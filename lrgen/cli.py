@@ -19,6 +19,7 @@ from . import __version__
 if TYPE_CHECKING:
     from .describe_traces import TracePoint
     from .document import Document
+    from .plot.schedules import Shown
     from .resolve import Library
     from .schedule import Schedule, Value
 
@@ -127,7 +128,49 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (listed, show):
         command.add_argument("--json", action="store_true", help="for machines")
+    _add_plot(commands.add_parser("plot", help="draw schedules, in the terminal or into a file"))
     return parser
+
+
+def _add_plot(plot: argparse.ArgumentParser) -> None:
+    plot.set_defaults(run=_plot)
+    plot.add_argument(
+        "names",
+        nargs="+",
+        metavar="[LABEL=]NAME",
+        help="a name of the catalogue, or a spec file; with a label, the same one more than once",
+    )
+    plot.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of every schedule that has it; LABEL.NAME=VALUE for one of them",
+    )
+    plot.add_argument(
+        "--steps", metavar="N", help="the last update drawn (a little past the last boundary)"
+    )
+    plot.add_argument("--log", action="store_true", help="a logarithmic axis for what is driven")
+    plot.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write .svg, .png or .pdf (needs matplotlib); without it, a picture in the terminal",
+    )
+    plot.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="for schedules that observe a metric: a CSV file of it, one value for each time",
+    )
+    plot.add_argument("--column", metavar="NAME", help="which column of --metrics, if of several")
+    plot.add_argument(
+        "--every",
+        metavar="N",
+        help="updates between two of --metrics, for a schedule that counts updates too (1)",
+    )
 
 
 # -- build and check ---------------------------------------------------------------------------
@@ -535,6 +578,62 @@ def _memory(document: Document) -> dict[str, Any]:
     }
 
 
+# -- plot --------------------------------------------------------------------------------------
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from .plot.command import Request, Unusable, draw
+
+    try:
+        request = Request.read(
+            steps=options.steps,
+            log=options.log,
+            output=options.output,
+            metrics=options.metrics,
+            column=options.column,
+            every=options.every,
+        )
+        shown = _shown(options.names, options.set)
+        color, encoding = _is_colored(sys.stdout), sys.stdout.encoding or "ascii"
+        print(draw(request, shown, color=color, encoding=encoding), end="")
+    except (Unusable, ValueError) as error:
+        raise UsageError(str(error)) from None
+    return DONE
+
+
+def _shown(arguments: Sequence[str], settings: Sequence[str]) -> list[Shown]:
+    """The schedules to be drawn, at the parameters that are set."""
+    from .bound import Loaded, open_spec
+    from .plot.schedules import MOST_SHOWN, Shown
+    from .plot.settings import dealt_out, with_label
+
+    if len(arguments) > MOST_SHOWN:
+        raise UsageError(f"{len(arguments)} schedules, the limit is {MOST_SHOWN}. Draw fewer.")
+    schedules: dict[str, Schedule] = {}
+    for argument in arguments:
+        label, spec = with_label(argument)
+        if Path(spec).is_dir():
+            raise UsageError(f"{spec}: a folder, but one schedule is wanted. Name a file.")
+        _specs([spec])
+        specs, name = open_spec(spec)
+        label = label or name
+        if label in schedules:
+            raise UsageError(f"'{label}' is there twice. Label them: a={spec} b={spec}.")
+        schedules[label] = specs.schedule(name)
+    names = {label: [p.name for p in one.parameters] for label, one in schedules.items()}
+    own = dealt_out(settings, names)
+    found = []
+    with _Progress() as progress:
+        for number, (label, schedule) in enumerate(schedules.items()):
+            progress(number, len(schedules), label)
+            loaded, given = Loaded(schedule), _given(schedule, own[label])
+            try:
+                found.append(Shown(label, schedule, loaded.bind(**given)))
+            except ValueError as error:
+                raise UsageError(f"{label}: {error}") from None
+    return found
+
+
 def _written_pieces(document: Document) -> list[tuple[str, str, str]]:
     """(name, when it holds, value) of each piece, as the author wrote them."""
     if document.value is not None:
@@ -591,5 +690,9 @@ def _print_json(value: Any) -> None:
 
 def _painted(text: str, code: str, stream: TextIO) -> str:
     """``text`` in a color, where a person looks at a terminal and did not ask for none."""
-    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb" or not stream.isatty()
-    return text if plain else f"\x1b[{code}m{text}\x1b[0m"
+    return f"\x1b[{code}m{text}\x1b[0m" if _is_colored(stream) else text
+
+
+def _is_colored(stream: TextIO) -> bool:
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return not plain and stream.isatty()

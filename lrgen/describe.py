@@ -127,7 +127,7 @@ def _highest(curve: Curve, values: Mapping[str, Value]) -> Iterator[str]:
     base = curve.schedule.base
     if base is None:
         return
-    wanted = curve.exact.real(float(values[base]))
+    wanted = curve.exact.real(float(values[base]))  # type: ignore[arg-type]
     if curve(top) < wanted and not curve.same(curve(top), wanted):
         gap = curve.shown(wanted - curve(top))
         yield f"The base is never reached: {base} = {curve.shown(wanted)} is missed by {gap}."

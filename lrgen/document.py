@@ -22,6 +22,7 @@ from .ops import OPERATORS
 from .shape_errors import shape_error
 
 MOST_BYTES = 64 * 1024
+MOST_TITLE = 72
 MOST_PARAMETERS = 32
 MOST_PIECES = 32
 MOST_EXAMPLES = 16
@@ -33,8 +34,17 @@ _EMITTED = set.union(
     {"np", "numpy", "torch", "jax", "jnp", "keras", "ops", "math", "copy", "contextlib"},
     {"Tensor", "LRScheduler", "Optimizer", "Sequence", "Callable", "Literal", "Any", "SPEC"},
     {"ArrayLike", "DTypeLike", "NDArray", "warnings", "minimum", "maximum"},
+    {"bisect", "functools", "itertools", "operator"},
 )
-RESERVED = {*keyword.kwlist, *dir(builtins), *OPERATORS, *_EMITTED}
+# Emitted code spells these with a module's name before them, or otherwise.
+_FREE = {"increasing", "least", "greatest", "reached", "product", "total", "uniform", "at"} | {
+    "cycle",
+    "cycle_start",
+    "cycle_length",
+    "cycle_starts",
+    "cycle_lengths",
+}
+RESERVED = ({*keyword.kwlist, *dir(builtins), *OPERATORS} - _FREE) | _EMITTED
 # What emitted classes and functions that observe something call their own.
 _ENDS = ("begin", "end")
 _OBSERVER = set.union(
@@ -75,7 +85,9 @@ class _Shape(BaseModel):
 class ParameterShape(_Shape):
     """One entry of ``[parameters]``; ``default`` is checked against ``type`` when resolved."""
 
-    type: Literal["steps", "count", "rate", "real", "flag", "choice"]
+    type: Literal[
+        "steps", "count", "rate", "real", "flag", "choice", "steps[]", "count[]", "rate[]", "real[]"
+    ]
     default: Any
     doc: Text
     of: list[Text] | None = None
@@ -272,6 +284,12 @@ def _check_names(document: Document, path: Path) -> None:
                 "Use one line of text.",
                 key=key,
             )
+    if len(document.title) > MOST_TITLE:
+        raise SpecError(
+            f"the title has {len(document.title)} characters, the limit is {MOST_TITLE}",
+            "Emitted docstrings begin with it, in one line.",
+            key="title",
+        )
     taken: dict[str, str] = {document.name: "the schedule"}
     named = [("parameter", n) for n in document.parameters] + [("let", n) for n in document.let]
     named += [("piece", p.name) for p in document.piece]

@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import mpmath
 
+from .cycles import Cycles, cycles
 from .expr import Apply, Expr, Kind, Name, Number, Word
+from .hashing import uniform
 
 MOST_BITS = 1 << 16
 """Integers larger than this are no steps any more, and would cost time and memory."""
@@ -68,6 +71,21 @@ class Arithmetic:
             "abs": abs,
             "min": min,
             "max": max,
+            "list": lambda *entries: entries,
+            "at": _entry,
+            "len": len,
+            "increasing": lambda xs: all(a < b for a, b in pairwise(xs)),
+            "least": lambda xs: min(xs, default=mp.inf),
+            "greatest": lambda xs: max(xs, default=-mp.inf),
+            "reached": lambda xs, place: sum(1 for x in xs if x <= place),
+            "product": lambda xs, n: mp.fprod(_first(xs, n)),
+            "total": lambda xs, n: sum(_first(xs, n)),
+            "cycle": lambda *place: _cycle(*place)[0],
+            "cycle_start": lambda *place: _cycle(*place)[1],
+            "cycle_length": lambda *place: _cycle(*place)[2],
+            "cycle_starts": lambda *series: _series(*series).starts,
+            "cycle_lengths": lambda *series: _series(*series).lengths,
+            "uniform": self._uniform,
             "floor": lambda x: x if isinstance(x, int) else math.floor(float(x)),
             "ceil": lambda x: x if isinstance(x, int) else math.ceil(float(x)),
             "pi": lambda: +mp.pi,
@@ -83,6 +101,10 @@ class Arithmetic:
     def decimal(self, value: Real, digits: int) -> str:
         """``value`` in decimal, with ``digits`` digits and no zeros at the end."""
         return str(self.context.nstr(value, digits, strip_zeros=True))
+
+    def _uniform(self, seed: int, step: int) -> Real:
+        number = uniform(seed, step)
+        return self.context.mpf(number.numerator) / number.denominator
 
     def _product(self, a: Value, b: Value) -> Value:
         whole = isinstance(a, int) and isinstance(b, int)
@@ -119,6 +141,39 @@ class Arithmetic:
             NotFinite: Where a part that is needed has no finite real value.
         """
         return _Evaluation(self, values, dict(lets)).value(expr)
+
+
+def _entry(values: Sequence[Value], index: int) -> Value:
+    if not 0 <= index < len(values):
+        raise _Outside(f"the index {index} is outside of a list of {len(values)} entries")
+    return values[index]
+
+
+def _first(values: Sequence[Value], count: int) -> Sequence[Value]:
+    if not 0 <= count <= len(values):
+        raise _Outside(f"the first {count} of a list of {len(values)} entries")
+    return values[:count]
+
+
+def _cycle(step: int, first: int, growth: Value, rounding: str = "boundary") -> tuple[int, ...]:
+    if step < 0:
+        raise _Outside(f"no cycle holds step {step}")
+    return _series(first, growth, rounding).holding(step)
+
+
+def _series(first: int, growth: Value, rounding: str = "boundary") -> Cycles:
+    try:
+        return cycles(first, float(growth), rounding)
+    except ValueError as error:
+        raise _Outside(str(error)) from None
+
+
+def _is_infinite(operand: Value) -> bool:
+    return not isinstance(operand, str | tuple) and abs(operand) == math.inf
+
+
+class _Outside(Exception):
+    """Operands that an operator has no value for: the fact."""
 
 
 class _Evaluation:
@@ -161,21 +216,24 @@ class _Evaluation:
         operands = [self.value(arg) for arg in node.args]
         try:
             result = self.arithmetic.table[node.op](*operands)
+        except _Outside as error:
+            raise NotFinite(node, str(error)) from None
         except ZeroDivisionError:
             raise NotFinite(node, "the division is by 0") from None
         except OverflowError:
             raise NotFinite(node, f"'{node.op}' is larger than binary64 can hold") from None
         except (ValueError, TypeError):
             raise NotFinite(node, f"'{node.op}' has no value") from None
-        if isinstance(result, bool | int | str):
+        if isinstance(result, bool | int | str | tuple):
             return result
         if isinstance(result, complex | self.arithmetic.context.mpc):
             raise NotFinite(node, f"'{node.op}' has no real value")
-        infinite_operand = any(not isinstance(o, str) and abs(o) == math.inf for o in operands)
+        endless = node.op in ("inf", "least", "greatest")
+        infinite_operand = any(_is_infinite(o) for o in operands)
         if self.arithmetic.context.isnan(result) or (
-            self.arithmetic.context.isinf(result) and node.op != "inf" and not infinite_operand
+            self.arithmetic.context.isinf(result) and not endless and not infinite_operand
         ):
             raise NotFinite(node, f"'{node.op}' has no finite value")
-        if abs(result) > self.arithmetic.largest and not infinite_operand and node.op != "inf":
+        if abs(result) > self.arithmetic.largest and not infinite_operand and not endless:
             raise NotFinite(node, f"'{node.op}' is larger than binary64 can hold")
         return result

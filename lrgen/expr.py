@@ -19,6 +19,8 @@ class Kind(enum.Enum):
     REAL = "a real number"
     BOOL = "a condition"
     WORD = "a word"
+    INTS = "a list of integers"
+    REALS = "a list of real numbers"
 
     # Every tree's hash asks for this one; an enumeration's own is Python code.
     __hash__ = object.__hash__
@@ -97,6 +99,9 @@ class Invoke:
 
 
 Expr = Number | Word | Name | Apply | Invoke
+
+ENTRY = {Kind.INTS: Kind.INT, Kind.REALS: Kind.REAL}
+"""The kind of a list's entries."""
 
 STEP = Name("step", Kind.INT)
 

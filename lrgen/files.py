@@ -77,6 +77,21 @@ def write(folder: Path, wanted: Mapping[str, str], remove: Iterable[str]) -> tup
     return len(changed), removed
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write one file in the same way: beside its place, then renamed.
+
+    Raises:
+        OSError: When it cannot be written; then what was there before is still there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
 def read_lock(folder: Path) -> dict[str, str]:
     """What the last build read and wrote: file or input, and digest; empty where there is none."""
     text = _text(folder / LOCK)

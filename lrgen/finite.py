@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .expr import Apply, Expr, Kind, Number
 from .ops import apply
-from .ranges import Facts
+from .ranges import Facts, length_of
 
 LARGEST_EXPONENT = 700
 """exp(700) is about 1e304, close to the end of binary64."""
@@ -12,15 +12,15 @@ LARGEST_EXPONENT = 700
 
 def is_finite(expr: Expr, facts: Facts) -> bool:
     """Whether every operator in ``expr`` surely has finite real operands it can take."""
-    if not isinstance(expr, Apply):
+    if not isinstance(expr, Apply) or expr.op in ("least", "greatest"):
         return True
     if expr.op == "if":
         condition, yes, no = expr.args
-        decided = facts.decided(condition)
+        # What cannot be decided cheaply is asked last.
         return (
             is_finite(condition, facts)
-            and (decided is False or is_finite(yes, facts.given(condition)))
-            and (decided is True or is_finite(no, facts.given(condition, False)))
+            and (is_finite(yes, facts.given(condition)) or facts.decided(condition) is False)
+            and (is_finite(no, facts.given(condition, False)) or facts.decided(condition) is True)
         )
     if not all(is_finite(arg, facts) for arg in expr.args):
         return False
@@ -36,6 +36,17 @@ def is_finite(expr: Expr, facts: Facts) -> bool:
         case (("exp" | "expm1"), (a,)):
             top = facts.range(a).high
             return top is not None and top[0] <= LARGEST_EXPONENT
+        case "at", (values, index):
+            inside = apply("-", apply("-", length_of(values), Number(1)), index)
+            return facts.nonnegative(index) and facts.nonnegative(inside)
+        case (("product" | "total"), (values, count)):
+            return (
+                facts.nonnegative(count)
+                and facts.nonnegative(apply("-", length_of(values), count))
+                and (expr.op == "total" or facts.range(expr).finite)
+            )
+        case (("cycle" | "cycle_start" | "cycle_length"), (place, first, *_)):
+            return facts.nonnegative(place) and _is_positive(first, facts)
         case "tan", _:
             return False
         case "inf", _:

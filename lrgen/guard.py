@@ -17,8 +17,9 @@ from fractions import Fraction
 
 from .expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
 from .ops import apply
-from .ranges import Facts
+from .ranges import Facts, length_of
 from .schedule import Let, expand
+from .simplify import simplify
 
 LARGEST_EXPONENT = 700.0
 """exp(700) is about 1e304: close to the end of binary64, and far from any rate."""
@@ -110,7 +111,23 @@ class Guards:
                     return replace(expr, args=(self._capped(a, scope),))
             case "**", (a, b):
                 return self._power(expr, a, b, scope)
+            case "at", (values, index):
+                return replace(expr, args=(values, self._within(index, values, 1, scope)))
+            case (("product" | "total"), (values, count)):
+                return replace(expr, args=(values, self._within(count, values, 0, scope)))
         return expr
+
+    def _within(self, index: Expr, values: Expr, before: int, scope: _Scope) -> Expr:
+        """``index`` kept from 0 to ``before`` the length of ``values``."""
+        full = self._full(index)
+        gap = apply("-", length_of(self._full(values)), full)
+        if not scope.known.nonnegative(full):
+            index = apply("max", index, Number(0))
+        if not scope.known.nonnegative(apply("-", gap, Number(before))):
+            length = length_of(values)
+            last = apply("-", length, Number(before)) if before else length
+            index = apply("min", index, simplify(last))
+        return index
 
     def _power(self, expr: Apply, base: Expr, exponent: Expr, scope: _Scope) -> Expr:
         known_base = scope.known.range(self._full(base))
@@ -147,17 +164,44 @@ class Guards:
         match expr:
             case Name(id=name):
                 return name not in self.lets or self._rounds_safely(self.lets[name].value, scope)
+            case Apply(op="*" | "/", args=(a, b)) if all(
+                self._is_surely_negative(x, scope) for x in (a, b)
+            ):
+                return True
+            case Apply(op="neg", args=(a,)):
+                return self._is_surely_negative(a, scope)
             case Apply(op="+" | "*" | "/" | "min" | "max" | "**" | "if" as op, args=args):
                 operands = args[1:] if op == "if" else args[:1] if op == "**" else args
                 return all(
                     scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(a, scope)
                     for a in operands
                 )
-            case Apply(op="exp" | "abs" | "sqrt" | "pi"):
+            case Apply(op="exp" | "abs" | "sqrt" | "pi" | "uniform"):
                 return True
             case Apply(op="tanh" | "sin" | "cos" | "log" | "log1p" | "expm1", args=(a,)):
                 return scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(
                     a, scope
+                )
+        return False
+
+    def _is_surely_negative(self, expr: Expr, scope: _Scope) -> bool:
+        """Whether ``expr`` is at most 0 and rounding cannot change that."""
+        match expr:
+            case Apply(op="neg", args=(a,)):
+                return scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(
+                    a, scope
+                )
+            case Apply(op="log", args=(a,)):
+                return scope.known.range(self._full(a)).at_most(1)
+            case Apply(op="log1p" | "expm1", args=(a,)):
+                return self._is_surely_negative(a, scope)
+            case Apply(op="*" | "/", args=(a, b)):
+                signs = (self._is_surely_negative(a, scope), self._is_surely_negative(b, scope))
+                other = b if signs[0] else a
+                return (
+                    signs[0] != signs[1]
+                    and scope.known.range(self._full(other)).at_least(0)
+                    and self._rounds_safely(other, scope)
                 )
         return False
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from .expr import Apply, Expr, Kind, Name, Number, names_in, rebuild, substitute, walk
 from .finite import is_finite
 from .ops import apply
+from .ranges import Facts
 from .rewrite import facts_of
 from .schedule import Schedule
 
@@ -33,11 +34,24 @@ def with_invariants(schedule: Schedule) -> Schedule:
         kept = {
             name: condition
             for name, condition in candidates.items()
-            if name in after and facts.range(after[name]).at_least(0)
+            if name in after and _never_negative(after[name], facts)
         }
         if kept == candidates:
             return replace(schedule, invariants=tuple(kept.values()))
         candidates = kept
+
+
+def _never_negative(expr: Expr, facts: Facts) -> bool:
+    """Whether ``expr >= 0`` follows; branch by branch, so that each needs only its own facts."""
+    match expr:
+        case Apply(op="if", args=(condition, yes, no)):
+            return _never_negative(yes, facts.given(condition)) and _never_negative(
+                no, facts.given(condition, holds=False)
+            )
+        case Apply(op="+", args=(a, b)):
+            if _never_negative(a, facts) and _never_negative(b, facts):
+                return True
+    return facts.range(expr).at_least(0)
 
 
 def always_computable(schedule: Schedule) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from .errors import SpecError, did_you_mean, quoted
-from .expr import Apply, Expr, Invoke, Kind, Name, Number, Word, rebuild, substitute, walk
+from .expr import ENTRY, Apply, Expr, Invoke, Kind, Name, Number, Word, rebuild, substitute, walk
 from .linear import linear
 from .ops import apply
 from .parse import Symbol
@@ -59,6 +59,15 @@ class Scope:
         self.symbols[name] = Symbol(value.kind)
         return Name(name, value.kind)
 
+    def untitled(self, value: Expr) -> Expr:
+        """What a call became, when that is a let which is about to get a name from its author."""
+        if self.lets and value == Name(self.lets[-1].name, value.kind):
+            let = self.lets.pop()
+            self.taken.discard(let.name)
+            del self.symbols[let.name]
+            return let.value
+        return value
+
     def branches(self, call: Invoke) -> list[tuple[str, Expr | None, Expr]]:
         """The pieces of the called schedule in the caller's terms."""
         callee = self.schedule(call.schedule)
@@ -89,8 +98,9 @@ class Scope:
         for parameter in callee.parameters:
             value = given.get(parameter.name)
             if value is None:
-                value = constant(parameter.default)
+                value = constant(parameter.default, parameter.kind)
             else:
+                value = _as_list(value, parameter)
                 self.check_argument(call, parameter, value)
                 if uses[parameter.name] > 1 and _is_long(value):
                     value = self.bind(parameter.name, callee.name, value)
@@ -156,6 +166,14 @@ class Scope:
             for p in callee.parameters
             if p.type in ("steps", "rate")
         ]
+        rules += [
+            (
+                f"{p.name} {p.rule().removeprefix('must be ')}",
+                self.at_least_zero(apply("least", mapping[p.name])),
+            )
+            for p in callee.parameters
+            if p.type in ("steps[]", "rate[]")
+        ]
         rules.append(("step >= 0", self.at_least_zero(mapping["step"])))
         rules += [(r.text, simplify(substitute(r.condition, mapping))) for r in callee.requirements]
         for text, condition in rules:
@@ -186,9 +204,18 @@ class Scope:
         return chosen
 
 
-def constant(value: Value) -> Expr:
-    """A parameter's value as an expression."""
+def _as_list(value: Expr, parameter: Parameter) -> Expr:
+    """A list of whole numbers where real ones are wanted: the same entries."""
+    if isinstance(value, Apply) and value.op == "list" and parameter.kind is Kind.REALS:
+        return Apply("list", value.args, Kind.REALS, value.column)
+    return value
+
+
+def constant(value: Value, kind: Kind) -> Expr:
+    """A parameter's value as an expression of ``kind``."""
     match value:
+        case tuple():
+            return Apply("list", tuple(constant(entry, ENTRY[kind]) for entry in value), kind)
         case bool():
             return apply(str(value))
         case str():

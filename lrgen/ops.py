@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .expr import Apply, Expr, Kind, Number
+from .expr import ENTRY, Apply, Expr, Kind, Number
 
 INT, REAL, BOOL, WORD = Kind.INT, Kind.REAL, Kind.BOOL, Kind.WORD
 NUMERIC = (INT, REAL)
@@ -24,6 +24,10 @@ class Form(enum.Enum):
     INFIX = "infix"
     CALL = "call"
     TERNARY = "ternary"
+    INDEX = "index"
+    LIST = "list"
+    TABLE = "table"
+    """Not written by authors: what :mod:`lrgen.lower` makes."""
 
 
 class Precedence(enum.IntEnum):
@@ -131,6 +135,80 @@ def _ternary(op: str, args: Sequence[Expr]) -> Kind:
     return _widest("if", (yes, no))
 
 
+def _is_list(op: str, arg: Expr) -> None:
+    if arg.kind not in ENTRY:
+        raise OperandError(
+            f"'{op}' needs a list, but got {arg.kind.value}",
+            "Lists are parameters of type `steps[]`, `count[]`, `rate[]` or `real[]`.",
+        )
+
+
+def _is_whole(op: str, arg: Expr, what: str) -> None:
+    if arg.kind is not INT:
+        raise OperandError(f"{what} of '{op}' is {arg.kind.value}", "Use an integer.")
+
+
+def _entry(op: str, args: Sequence[Expr]) -> Kind:
+    values, index = args
+    _is_list("[]", values)
+    _is_whole("[]", index, "the index")
+    return ENTRY[values.kind]
+
+
+def _listed(op: str, args: Sequence[Expr]) -> Kind:
+    return Kind.INTS if _widest("[]", args) is INT else Kind.REALS
+
+
+def _length(op: str, args: Sequence[Expr]) -> Kind:
+    _is_list(op, args[0])
+    return INT
+
+
+def _extreme(op: str, args: Sequence[Expr]) -> Kind:
+    _is_list(op, args[0])
+    return REAL
+
+
+def _rising(op: str, args: Sequence[Expr]) -> Kind:
+    _is_list(op, args[0])
+    return BOOL
+
+
+def _reached(op: str, args: Sequence[Expr]) -> Kind:
+    places, place = args
+    _is_list(op, places)
+    if places.kind is not Kind.INTS or place.kind is not INT:
+        raise OperandError(
+            "'reached' counts the integers of a list that are at most an integer",
+            "Give a list of type `steps[]` or `count[]`, and a step.",
+        )
+    return INT
+
+
+def _first_ones(op: str, args: Sequence[Expr]) -> Kind:
+    _is_list(op, args[0])
+    _is_whole(op, args[1], "the number of entries")
+    return ENTRY[args[0].kind] if op == "total" else REAL
+
+
+def _cycle(op: str, args: Sequence[Expr]) -> Kind:
+    place, first, growth, *rounding = args
+    _is_whole(op, place, "the step")
+    _is_whole(op, first, "the first length")
+    _need(op, (growth,), NUMERIC, "The growth is a number >= 1.")
+    if any(word.kind is not WORD for word in rounding):
+        raise OperandError(
+            f"the fourth operand of '{op}' says how lengths are rounded",
+            "Give 'boundary' or 'length', or a choice of these.",
+        )
+    return INT
+
+
+def _random(op: str, args: Sequence[Expr]) -> Kind:
+    _need(op, args, (INT,), "A seed and a step are integers.")
+    return REAL
+
+
 def _always(kind: Kind) -> Yields:
     return lambda op, args: kind
 
@@ -150,6 +228,10 @@ def _constant(name: str, kind: Kind, meaning: str) -> Operator:
 
 
 MOST_OPERANDS = 8
+MOST_ENTRIES = 100
+"""Of a list that is written into a formula; parameters may have 10,000."""
+ROUNDINGS = ("boundary", "length")
+"""How growing cycles come to whole steps: see :mod:`lrgen.cycles`."""
 
 OPERATORS: dict[str, Operator] = {
     row.name: row
@@ -188,6 +270,37 @@ OPERATORS: dict[str, Operator] = {
         _call("abs", "absolute value", _widest),
         _call("min", "the least", _widest, (2, MOST_OPERANDS)),
         _call("max", "the greatest", _widest, (2, MOST_OPERANDS)),
+        Operator("list", Form.LIST, (0, MOST_ENTRIES), Precedence.ATOM, _listed, "these entries"),
+        Operator(
+            "at", Form.INDEX, (2, 2), Precedence.ATOM, _entry, "the entry at an index, from 0 on"
+        ),
+        _call("len", "how many entries a list has", _length),
+        _call("increasing", "each entry is greater than the one before it", _rising),
+        _call("least", "the least entry; inf of an empty list", _extreme),
+        _call("greatest", "the greatest entry; -inf of an empty list", _extreme),
+        _call("reached", "how many entries of an increasing list are at most x", _reached, (2, 2)),
+        _call("product", "the product of the first n entries", _first_ones, (2, 2)),
+        _call("total", "the sum of the first n entries", _first_ones, (2, 2)),
+        _call("cycle", "which growing cycle holds a step, from 0 on", _cycle, (3, 4)),
+        _call("cycle_start", "the first step of the cycle that holds a step", _cycle, (3, 4)),
+        _call("cycle_length", "the steps of the cycle that holds a step", _cycle, (3, 4)),
+        Operator(
+            "cycle_starts",
+            Form.TABLE,
+            (2, 3),
+            Precedence.ATOM,
+            _always(Kind.INTS),
+            "the first steps of growing cycles",
+        ),
+        Operator(
+            "cycle_lengths",
+            Form.TABLE,
+            (2, 3),
+            Precedence.ATOM,
+            _always(Kind.INTS),
+            "their lengths; the last one repeats",
+        ),
+        _call("uniform", "a random number in (0, 1) fixed by a seed and a step", _random, (2, 2)),
         _call("floor", "x rounded to binary64, then down to an integer", _integer),
         _call("ceil", "x rounded to binary64, then up to an integer", _integer),
     )

@@ -47,11 +47,18 @@ def read_value(parameter: Parameter, value: Any) -> Value:
         )
     if parameter.kind is Kind.REAL:
         return float(value)
+    if parameter.kind is Kind.REALS:
+        return tuple(float(entry) for entry in value)
+    if parameter.kind is Kind.INTS:
+        return tuple(value)
     result: Value = value
     return result
 
 
 def _spelling(default: Value, written: Any) -> str:
+    if isinstance(default, tuple):
+        entries = [_spelling(d, w) for d, w in zip(default, written)]
+        return f"({', '.join(entries)}{',' if len(entries) == 1 else ''})"
     if isinstance(written, SpelledFloat):
         text = written.text.lower().lstrip("+")
         return text

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .errors import SpecError, did_you_mean, quoted
 from .expr import Apply, Expr, Invoke, Kind, Name, Number, Word, walk
-from .ops import OPERATORS, Form, OperandError, apply
+from .ops import MOST_ENTRIES, OPERATORS, ROUNDINGS, Form, OperandError, apply
 
 MOST_CHARACTERS = 2_000
 MOST_NODES = 400
@@ -35,6 +35,7 @@ _COMPARE = {
     ast.NotEq: "!=",
 }
 _FUNCTIONS = {row.name for row in OPERATORS.values() if row.form is Form.CALL}
+_CYCLES = ("cycle", "cycle_start", "cycle_length")
 _CONSTANTS = {row.name for row in OPERATORS.values() if row.form is Form.CONSTANT}
 
 
@@ -130,6 +131,10 @@ class _Reader:
                 )
             case ast.Call():
                 return self.call(node, depth)
+            case ast.List(elts=entries):
+                return self.entries(node, entries, depth)
+            case ast.Subscript(value=values, slice=index) if not isinstance(index, ast.Slice):
+                return self.apply(node, "at", self.read(values, depth), self.read(index, depth))
             case _:
                 raise self.error(
                     node,
@@ -138,6 +143,15 @@ class _Reader:
                     "A formula has numbers, names, operators, comparisons, `a if c else b` "
                     "and calls.",
                 )
+
+    def entries(self, node: ast.expr, entries: list[ast.expr], depth: int) -> Expr:
+        if not 1 <= len(entries) <= MOST_ENTRIES:
+            raise self.error(
+                node,
+                f"a list of {len(entries)} entries",
+                f"Write 1 to {MOST_ENTRIES}, or use a parameter.",
+            )
+        return self.apply(node, "list", *(self.read(entry, depth) for entry in entries))
 
     def literal(self, node: ast.Constant) -> Expr:
         match node.value:
@@ -245,13 +259,35 @@ class _Reader:
                     f"'{name}' takes {wanted} arguments, but got {len(node.args)}",
                     f"Give it {wanted}.",
                 )
-            return self.apply(node, name, *(self.read(arg, depth) for arg in node.args))
+            args = [self.read(arg, depth) for arg in node.args[:3]]
+            if len(node.args) > 3 and name in _CYCLES:
+                args.append(self.rounding(node.args[3], depth))
+            else:
+                args += [self.read(arg, depth) for arg in node.args[3:]]
+            return self.apply(node, name, *args)
         if name in self.schedules:
             return self.invoke(node, name, depth)
         hint = did_you_mean(name, [*_FUNCTIONS, *self.schedules]) or (
             "Call an operator, a schedule of the catalogue, or one built together with this one."
         )
         raise self.error(node, f"unknown function or schedule {quoted(name)}", hint)
+
+    def rounding(self, node: ast.expr, depth: int) -> Expr:
+        """How growing cycles come to whole steps: one of two words, or a choice of them."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words: tuple[str, ...] = (node.value,)
+            result: Expr = Word(node.value)
+        else:
+            result = self.read(node, depth)
+            words = self.symbols[result.id].words if isinstance(result, Name) else ()
+        for word in words:
+            if word not in ROUNDINGS:
+                raise self.error(
+                    node,
+                    f"{quoted(word)} is no way to round the lengths of cycles",
+                    f"It is one of {', '.join(repr(r) for r in ROUNDINGS)}.",
+                )
+        return result
 
     def invoke(self, node: ast.Call, name: str, depth: int) -> Expr:
         if len(node.args) != 1:
@@ -306,14 +342,13 @@ def _is_literal(expr: Expr) -> bool:
 
 _THING: dict[type, str] = {
     ast.Attribute: "an attribute",
-    ast.Subscript: "an index",
+    ast.Subscript: "a slice",
     ast.Lambda: "a lambda",
     ast.ListComp: "a comprehension",
     ast.SetComp: "a comprehension",
     ast.DictComp: "a comprehension",
     ast.GeneratorExp: "a comprehension",
     ast.JoinedStr: "a format string",
-    ast.List: "a list",
     ast.Tuple: "a tuple",
     ast.Dict: "a dictionary",
     ast.Set: "a set",

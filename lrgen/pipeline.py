@@ -11,16 +11,16 @@
 Layers: each module imports from strictly lower ones, and each third-party library comes in through
 one of them.
 
-    0  errors, expr, files, intervals, workers
+    0  cycles, errors, expr, files, hashing, intervals, workers
     1  catalogue, evaluate (mpmath), ops, shape_errors
     2  document (pydantic, tomllib), linear, parse, printer, terms, uptodate
     3  inequalities, match, rules, simplify
     4  ranges
     5  finite, schedule
-    6  exact (sympy), guard, inline, parameters, rewrite, sampling
-    7  automaton, backends/, describe, induction, prove, remember, traces, vectors
-    8  describe_traces, prove_traces, recheck, render (jinja2), resolve, trace_vectors
-    9  recheck_traces
+    6  exact (sympy), guard, inline, lower, parameters, sampling
+    7  automaton, backends/, describe, plot/ (matplotlib), remember, rewrite, traces, vectors
+    8  describe_traces, induction, prove, recheck, render (jinja2), resolve, trace_vectors
+    9  prove_traces, recheck_traces
     10 pipeline
     11 bound
     12 __init__

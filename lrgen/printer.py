@@ -76,11 +76,16 @@ def _apply(node: Apply, dialect: Dialect) -> tuple[str, Precedence]:
     match row.form:
         case Form.CONSTANT:
             return row.name, own
-        case Form.CALL:
+        case Form.CALL | Form.TABLE:
             return f"{row.name}({', '.join(show(arg, dialect) for arg in node.args)})", own
         case Form.PREFIX:
             inner = _operand(node.args[0], own, dialect)
             return (f"not {inner}" if node.op == "not" else f"-{inner}"), own
+        case Form.LIST:
+            return f"[{', '.join(show(arg, dialect) for arg in node.args)}]", own
+        case Form.INDEX:
+            values, index = node.args
+            return f"{_operand(values, own, dialect)}[{show(index, dialect)}]", own
         case Form.TERNARY:
             condition, yes, no = node.args
             return (

@@ -264,10 +264,11 @@ class Prover:
                         partial(self.has_value, value),
                     )
                 )
+        before = self.always
         for index, condition in enumerate(self.conditions):
-            if condition is not None and not (
-                self.is_settled(condition) and is_finite(condition, self.always)
-            ):
+            if condition is None:
+                break
+            if not (self.is_settled(condition) and is_finite(condition, before)):
                 result.append(
                     _Open(
                         self.key(index),
@@ -275,10 +276,16 @@ class Prover:
                         "the condition has no value",
                         "Add a requirement that excludes it.",
                         None,
-                        partial(self.has_value, condition),
+                        partial(self.can_be_asked, index, condition),
                     )
                 )
+            before = before.given(condition, holds=False)
         return result
+
+    def can_be_asked(self, index: int, condition: Expr, point: Point) -> bool:
+        """Whether a condition has a value where no piece before it holds."""
+        earlier = any(c is not None and point.value(c) for c in self.conditions[:index])
+        return earlier or self.has_value(condition, point)
 
     # -- claims -----------------------------------------------------------------------------
 

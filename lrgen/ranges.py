@@ -9,7 +9,9 @@ holds; one that is not found may hold all the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 from .expr import Apply, Expr, Kind, Name, Number, children, rebuild, walk
 from .inequalities import IMPOSSIBLE, Row, connected, eliminate, inequality
@@ -43,20 +45,32 @@ class Facts:
     def given(self, condition: Expr, holds: bool = True) -> Facts:
         """Also ``condition``, or its opposite. What is not linear is left out, which is safe."""
         rows, equal = _facts_of(condition, holds)
+        match condition:
+            case Apply(op="==" | "!=" as op, args=(a, b)) if (
+                op == "!="
+            ) == holds and a.kind is b.kind is Kind.INT:
+                # An integer >= 0 that is not 0 is at least 1.
+                if self.range(apply("-", a, b)).at_least(0):
+                    rows = (inequality(apply("-", a, b), Number(1), False),)
+                elif self.range(apply("-", b, a)).at_least(0):
+                    rows = (inequality(apply("-", b, a), Number(1), False),)
         return Facts((*self._rows, *rows), (*self._equal, *equal), self._split)
 
     def decided(self, condition: Expr) -> bool | None:
         """Whether ``condition`` surely holds (True), surely does not (False), or is open."""
+        for known, value in self._equal:
+            if known == condition and isinstance(value, Apply):
+                return value.op == "True"
         match condition:
             case Apply(op="True"):
                 return True
             case Apply(op="False"):
                 return False
-            case Name(kind=Kind.BOOL):
-                for flag, value in self._equal:
-                    if flag == condition and isinstance(value, Apply):
-                        return value.op == "True"
-                return None
+            case Apply(op="increasing", args=(Apply(op="list", args=entries),)):
+                pairs = pairwise(entries)
+                return True if all(self._rises(a, b) for a, b in pairs) else None
+            case Apply(op="increasing", args=(Apply(op="cycle_starts"),)):
+                return True
             case Apply(op="not", args=(a,)):
                 inner = self.decided(a)
                 return None if inner is None else not inner
@@ -80,6 +94,9 @@ class Facts:
                     return True
                 return False if gap.at_most(0, not strictly) else None
         return None
+
+    def _rises(self, a: Expr, b: Expr) -> bool:
+        return self.range(apply("-", b, a)).at_least(0, True)
 
     def contradictory(self) -> bool:
         """Whether nothing can satisfy all facts (an empty piece, say)."""
@@ -164,6 +181,18 @@ class Facts:
                 rows.extend(inequality(a, part, False) for a in args)
             case Apply(op="max", args=args):
                 rows.extend(inequality(part, a, False) for a in args)
+            case Apply(op="at", args=(values, index)):
+                rows.extend(self._of_entry(part, values, index, seen))
+            case Apply(op="reached", args=(places, _)):
+                rows.append(inequality(length_of(places), part, False))
+                if isinstance(places, Apply) and places.op == "cycle_starts":
+                    rows.append(inequality(part, Number(1), False))
+            case Apply(op="cycle_start", args=(step, *_)):
+                rows.append(inequality(step, part, False))
+                length = Apply("cycle_length", part.args, Kind.INT)
+                rows.append(inequality(apply("+", part, length), step, True))
+            case Apply(op="cycle_length", args=(_, first, *_)):
+                rows.append(inequality(part, first, False))
             case Apply(op="floor", args=(a,)):
                 rows.append(inequality(a, part, False))
                 rows.append(inequality(apply("+", part, Number(1)), a, True))
@@ -173,6 +202,41 @@ class Facts:
         for row in rows[start:]:
             for inner, _ in row.parts:
                 self._learn(inner, rows, seen)
+
+    def _of_entry(self, entry: Apply, values: Expr, index: Expr, seen: set[Expr]) -> Iterator[Row]:
+        """What is known of ``values[index]``, from its list and from its place in it."""
+        yield inequality(entry, apply("least", values), False)
+        yield inequality(apply("greatest", values), entry, False)
+        rising = self.decided(apply("increasing", values)) is True
+        if not rising:
+            return
+        place = self._unclamped(index, values)
+        for other in seen:
+            match other:
+                case Apply(op="at", args=(same, elsewhere)) if same == values and other != entry:
+                    gap = linear(apply("-", place, self._unclamped(elsewhere, values)))
+                    by = gap.get(ONE, Fraction(0))
+                    if set(gap) == {ONE} and entry.kind is Kind.INT:
+                        above, below = (entry, other) if by > 0 else (other, entry)
+                        yield inequality(apply("-", above, below), Number(abs(int(by))), False)
+        for part, factor in linear(place).items():
+            match part:
+                case Apply(op="reached", args=(same, step)) if same == values and factor == 1:
+                    by = linear(apply("-", place, part)).get(ONE, Fraction(0))
+                    if linear(apply("-", place, part)) in ({}, {ONE: by}):
+                        if by >= 0:
+                            yield inequality(entry, step, True)
+                        else:
+                            yield inequality(step, entry, False)
+
+    def _unclamped(self, index: Expr, values: Expr) -> Expr:
+        """``max(i, 0)`` as ``i`` where that is what it surely is; so for the list's end."""
+        match index:
+            case Apply(op="max", args=(a, Number(value=0))) if self.range(a).at_least(0):
+                return self._unclamped(a, values)
+            case Apply(op="min", args=(a, end)) if self.range(apply("-", end, a)).at_least(0):
+                return self._unclamped(a, values)
+        return index
 
     def _shape(self, expr: Expr) -> Range:
         """Bounds from the operator at the root alone."""
@@ -251,6 +315,25 @@ class Facts:
                 known = [r.low for r in ranges if r.low is not None]
                 high = None if None in tops else max(b for b in tops if b is not None)
                 return Range(max(known) if known else None, high)
+            case Apply(op="least" | "greatest", args=(Apply(op="list", args=()),)):
+                return ANYTHING
+            case Apply(op="least" | "greatest" as op, args=(Apply(op="list", args=entries),)):
+                return self._shape(Apply("min" if op == "least" else "max", entries, Kind.REAL))
+            case Apply(op="least", args=(Apply(op="cycle_lengths"),)):
+                return Range((Fraction(1), False), None)
+            case Apply(op="len" | "reached" | "cycle" | "cycle_start"):
+                return Range((Fraction(0), False), None)
+            case Apply(op="least", args=(Apply(op="cycle_starts"),)):
+                return Range((Fraction(0), False), None)
+            case Apply(op="cycle_length"):
+                return Range((Fraction(1), False), None)
+            case Apply(op="uniform"):
+                return Range((Fraction(0), True), (Fraction(1), True))
+            case Apply(op="product" | "total" as op, args=(values, _)):
+                if not self.range(apply("least", values)).at_least(0):
+                    return ANYTHING
+                small = op == "product" and self.range(apply("greatest", values)).at_most(1)
+                return Range((Fraction(0), False), (Fraction(1), False) if small else None)
             case Apply(op="floor" | "ceil" as op, args=(a,)):
                 inner = self.range(a)
                 turn = Fraction.__floor__ if op == "floor" else Fraction.__ceil__
@@ -398,6 +481,11 @@ class Facts:
                 return result
             case Apply(op="exp" | "expm1" | "log" | "log1p" | "sqrt" | "tanh" | "floor" | "ceil"):
                 return self.trend(expr.args[0], varying)
+            case Apply(op="reached", args=(_, place)):
+                return self.trend(place, varying)
+            case Apply(op="cycle" | "cycle_start", args=(place, *others)):
+                if all(self.trend(other, varying) == 0 for other in others):
+                    return self.trend(place, varying)
             case Apply(op="**", args=(a, b)):
                 return self._power_trend(a, b, varying)
             case Apply(op="cos" | "sin" as op, args=(a,)):
@@ -427,6 +515,16 @@ class Facts:
         if self.nonnegative(expr, 2):
             return 1
         return -1 if self.nonnegative(apply("neg", expr), 2) else None
+
+
+def length_of(values: Expr) -> Expr:
+    """How many entries a list has: a number where the list is written out."""
+    match values:
+        case Apply(op="list", args=entries):
+            return Number(len(entries))
+        case Apply(op="cycle_lengths", args=series):
+            return apply("len", Apply("cycle_starts", series, Kind.INTS))
+    return apply("len", values)
 
 
 def turns_of(angle: Expr) -> Expr | None:
@@ -542,9 +640,14 @@ def _facts_of(
             return (), ((condition, apply(str(holds))),)
         case Apply(op="not", args=(a,)):
             return _facts_of(a, not holds)
+        case Apply(op="increasing"):
+            return (), ((condition, apply(str(holds))),)
         case Apply(op="and" | "or" as op, args=(a, b)) if (op == "and") == holds:
             left, right = _facts_of(a, holds), _facts_of(b, holds)
             return (*left[0], *right[0]), (*left[1], *right[1])
+        case Apply(op="and" | "or"):
+            # Not linear, but known when the very same condition is asked for.
+            return (), ((condition, apply(str(holds))),)
         case Apply(op="<" | "<=" | ">" | ">=" as op, args=(a, b)):
             less, greater, strict = (a, b, op == "<") if op[0] == "<" else (b, a, op == ">")
             if not holds:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
+from .backends.base import STDLIB
+from .backends.companions import PYTHON, needed
 from .backends.python import rate_lines
 from .errors import SpecError
 from .evaluate import Arithmetic, NotFinite
@@ -68,7 +71,8 @@ def compiled(schedule: Schedule) -> Any:
 
 def scope_of(source: str, schedule: Schedule) -> dict[str, Any]:
     """What the text of emitted functions defines."""
-    scope: dict[str, Any] = {"math": math}
+    scope: dict[str, Any] = {name: import_module(name) for name in STDLIB}
+    source = "\n".join([source, *needed(PYTHON, source.split("\n"))])
     exec(compile(source, f"<{schedule.name}>", "exec"), scope)
     return scope
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .cycles import LEAST_GROWTH
 from .document import Document, Source
 from .errors import SpecError, did_you_mean, quoted
 from .expr import (
@@ -17,6 +18,7 @@ from .expr import (
     Invoke,
     Kind,
     Name,
+    Number,
     names_in,
     walk,
 )
@@ -131,6 +133,7 @@ class _Resolver:
         pieces = self.resolve_pieces()
         self.check_size(pieces)
         self.check_conditions(pieces)
+        self.check_lists(pieces)
         base = self.base()
         lets = _used(tuple(self.scope.lets), pieces)
         schedule = Schedule(
@@ -253,6 +256,8 @@ class _Resolver:
             called = _calls(expr)
             with located(self.scope.key):
                 value = self.scope.inline(expr)
+            if isinstance(expr, Invoke):
+                value = self.scope.untitled(value)
             self.scope.lets.append(
                 Let(name, value, show(value) if called else " ".join(text.split()))
             )
@@ -412,9 +417,8 @@ class _Resolver:
                 )
             sizes[name] = size
 
-    def check_conditions(self, pieces: tuple[Piece, ...]) -> None:
-        """Conditions that change with the step compare integers, or a boundary could move."""
-        varying = varying_names(tuple(self.scope.lets))
+    def formulas(self, pieces: tuple[Piece, ...]) -> list[tuple[str, Expr]]:
+        """Every formula of the curve with its key."""
         keyed = [(f"let '{let.name}'", let.value) for let in self.scope.lets]
         whole = self.document.value is not None
         keyed += [
@@ -423,7 +427,64 @@ class _Resolver:
             for e in (p.condition, p.value)
             if e
         ]
-        for key, expr in keyed:
+        return keyed
+
+    def check_lists(self, pieces: tuple[Piece, ...]) -> None:
+        """What is searched rises, cycles grow noticeably, and no list changes with the step."""
+        facts = type_facts(self.parameters)
+        for text in self.document.require:
+            facts = facts.given(parse(text, self.parameter_symbols(), frozenset()))
+        varying = varying_names(tuple(self.scope.lets))
+        for key, expr in self.formulas(pieces):
+            for node in walk(expr):
+                match node:
+                    case Apply(op="list") if not varying.isdisjoint(names_in(node)):
+                        raise SpecError(
+                            "the list changes with the step",
+                            "Choose between its entries with `a if c else b`.",
+                            key=key,
+                            column=node.column or None,
+                        )
+                    case Apply(op="reached", args=(places, _)):
+                        if facts.decided(apply("increasing", self.full(places))) is not True:
+                            raise SpecError(
+                                f"'reached' counts in a rising list, and {show(places)} may not be",
+                                f'Add "increasing({show(places)})" to `require`.',
+                                key=key,
+                                column=node.column or None,
+                            )
+                    case Apply(op="cycle" | "cycle_start" | "cycle_length") as cycle:
+                        self.check_growth(cycle, facts, varying, key)
+
+    def check_growth(self, cycle: Apply, facts: Facts, varying: frozenset[str], key: str) -> None:
+        _, first, growth, *_ = cycle.args
+        column = cycle.column or None
+        if not varying.isdisjoint(names_in(first) | names_in(growth)):
+            raise SpecError(
+                "the first length and the growth of cycles change with the step",
+                "Make them depend on parameters only.",
+                key=key,
+                column=column,
+            )
+        growth = self.full(growth)
+        if isinstance(growth, Number) and (growth.value == 1 or growth.value >= LEAST_GROWTH):
+            return
+        steady = apply("==", growth, Number(1))
+        noticeable = apply(">=", growth, Number(LEAST_GROWTH))
+        fine = any(facts.decided(c) is True for c in (steady, noticeable))
+        if not fine and facts.decided(apply("or", steady, noticeable)) is not True:
+            shown = show(cycle.args[2])
+            raise SpecError(
+                f"cycles grow by 1 or by at least {LEAST_GROWTH}, and {shown} may be another",
+                f'Add "{shown} == 1 or {shown} >= {LEAST_GROWTH}" to `require`.',
+                key=key,
+                column=column,
+            )
+
+    def check_conditions(self, pieces: tuple[Piece, ...]) -> None:
+        """Conditions that change with the step compare integers, or a boundary could move."""
+        varying = varying_names(tuple(self.scope.lets))
+        for key, expr in self.formulas(pieces):
             for node in walk(expr):
                 if not isinstance(node, Apply) or node.op not in ("<", "<=", ">", ">=", "==", "!="):
                     continue

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from .expr import Apply, Expr, Kind, Name, Number, names_in, rebuild, substitute
 from .linear import difference
+from .lower import lowered
 from .match import Found, find
 from .ops import apply
 from .ranges import Facts
@@ -47,6 +48,7 @@ def piece_facts(schedule: Schedule) -> list[Facts]:
 
 def rewrite(schedule: Schedule) -> Schedule:
     """``schedule`` with every rule applied; its curve is the same real function."""
+    schedule = lowered(schedule)
     facts = piece_facts(schedule)
     writer = _Rewriter(schedule, facts_of(schedule), facts)
     for let in schedule.lets:

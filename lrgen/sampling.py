@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from .cycles import cycles
 from .evaluate import Arithmetic, NotFinite
 from .expr import STEP, Apply, Expr, Kind, Name, Number, names_in, walk
 from .ops import apply
@@ -16,7 +18,9 @@ from .schedule import Parameter, Schedule, Value, expand
 _LENGTHS = (0, 1, 2, 3, 5, 7, 10, 16, 100, 997, 1_000, 100_003, 2**31 - 7)
 _RATES = (0.0, 1e-8, 1e-5, 3e-4, 1e-3, 0.1, 0.5, 1.0, 3.0)
 _REALS = (0.0, 1e-6, 0.1, 0.25, 0.5, 0.9, 0.96, 0.999, 0.999999, 1.0, 1.5, 2.0, 3.0, 10.0)
+_ENTRIES = (0, 1, 1, 2, 3, 5)
 MOST_TRIES = 3_000
+MOST_PLACES = 8
 
 
 def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> list[int]:
@@ -41,6 +45,18 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                                 found.add(place - shift)
                     if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
                         found.update(_turns(node, env, exact))
+                case Apply(op="reached", args=(places, a)):
+                    offset = _offset(a)
+                    shift = None if offset is None else _integer(offset, env, exact)
+                    if shift is not None:
+                        entries = _known(places, env, exact) or ()
+                        found.update(int(place) - shift for place in entries[:MOST_PLACES])
+                case Apply(op="cycle" | "cycle_start" | "cycle_length", args=(a, *series)):
+                    offset = _offset(a)
+                    shift = None if offset is None else _integer(offset, env, exact)
+                    if shift is not None:
+                        starts = _cycle_starts(series, env, exact)
+                        found.update(place - shift for place in starts)
                 case Apply(op="%" | "//", args=(a, b)) if "step" in names_in(a):
                     length = None if "step" in names_in(b) else _integer(b, env, exact)
                     origin = _offset(a)
@@ -48,6 +64,22 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                     if length is not None and length > 0:
                         found.update(k * length - (shift or 0) for k in (1, 2, 3))
     return sorted(place for place in found if 0 <= place < 2**62)
+
+
+def _cycle_starts(series: Sequence[Expr], env: Mapping[str, Any], exact: Arithmetic) -> list[int]:
+    """The first boundaries of growing cycles, and some far ones."""
+    operands = [_known(operand, env, exact) for operand in series]
+    if None in operands:
+        return []
+    first, growth, *rounding = operands
+    try:
+        table = cycles(first, float(growth), *(rounding or ["boundary"]))
+    except ValueError:
+        return []
+    last, length = table.starts[-1], table.lengths[-1]
+    starts = [*table.starts[1:], *(last + k * length for k in (1, 2, 3))]
+    far = [place for place in starts if place < 2**53][-2:]
+    return [*starts[:4], *far]
 
 
 def _turns(condition: Expr, env: Mapping[str, Any], exact: Arithmetic) -> Iterator[int]:
@@ -90,19 +122,32 @@ def _offset(expr: Expr) -> Expr | None:
 
 
 def _integer(expr: Expr, env: Mapping[str, Any], exact: Arithmetic) -> int | None:
+    value = _known(expr, env, exact)
+    return value if isinstance(value, int) else None
+
+
+def _known(expr: Expr, env: Mapping[str, Any], exact: Arithmetic) -> Any:
+    """The value of what parameters alone decide, else None."""
     try:
-        value = exact.value(expr, env)
+        return exact.value(expr, env)
     except (NotFinite, KeyError):
         return None
-    return value if isinstance(value, int) else None
 
 
 def arguments(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> dict[str, Any]:
     """Parameter values as the exact evaluator takes them."""
-    return {
-        p.name: exact.real(float(values[p.name])) if p.kind is Kind.REAL else values[p.name]
-        for p in schedule.parameters
-    }
+    return {p.name: _argument(p, values[p.name], exact) for p in schedule.parameters}
+
+
+def _argument(parameter: Parameter, value: Any, exact: Arithmetic) -> Any:
+    match parameter.kind:
+        case Kind.REAL:
+            return exact.real(float(value))
+        case Kind.REALS:
+            return tuple(exact.real(float(entry)) for entry in value)
+        case Kind.INTS:
+            return tuple(value)
+    return value
 
 
 def allowed(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> str | None:
@@ -125,13 +170,27 @@ def draws(schedule: Schedule, count: int, exact: Arithmetic) -> list[dict[str, V
     for _ in range(MOST_TRIES):
         if len(result) >= count or not schedule.parameters:
             break
-        values = {p.name: _draw(p, source) for p in schedule.parameters}
+        length = source.choice(_ENTRIES)
+        values = {p.name: _draw(p, source, length) for p in schedule.parameters}
         if values not in result and allowed(schedule, values, exact) is None:
             result.append(values)
     return result
 
 
-def _draw(parameter: Parameter, source: random.Random) -> Value:
+def _draw(parameter: Parameter, source: random.Random, length: int) -> Value:
+    """A value; lists are about ``length`` long, and rising as often as not."""
+    if parameter.entry is not None:
+        one: Value = 1 if parameter.kind is Kind.INTS else 1.0
+        entry = replace(parameter.entry, default=one)
+        count = length + source.choice((0, 0, 1))
+        drawn = [_draw_one(entry, source) for _ in range(count)]
+        unique = sorted(set(drawn))
+        return tuple(unique if len(unique) == count or source.random() < 0.3 else drawn)
+    value: Value = _draw_one(parameter, source)
+    return value
+
+
+def _draw_one(parameter: Parameter, source: random.Random) -> Any:
     match parameter.type:
         case "steps":
             return source.choice((*_LENGTHS, parameter.default, source.randrange(50)))
@@ -140,12 +199,13 @@ def _draw(parameter: Parameter, source: random.Random) -> Value:
         case "rate":
             return source.choice((*_RATES, parameter.default, source.random()))
         case "real":
-            pick = source.choice((*_REALS, parameter.default, source.random()))
-            return -pick if source.random() < 0.1 else pick  # type: ignore[operator]
+            pick: Any = source.choice((*_REALS, parameter.default, source.random()))
+            return -pick if source.random() < 0.1 else pick
         case "flag":
             return source.random() < 0.5
         case "choice":
             return source.choice(parameter.words)
+    raise AssertionError(f"a {parameter.type} is no single value")
 
 
 def steps_near(places: Sequence[int], seed: str, more: int) -> list[int]:

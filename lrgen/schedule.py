@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .expr import STEP, Expr, Kind, Name, names_in, substitute
+from .ops import apply
 from .parse import Symbol
 from .ranges import Facts
 
-Value = int | float | bool | str
-ParameterType = Literal["steps", "count", "rate", "real", "flag", "choice"]
+Scalar = int | float | bool | str
+Value = Scalar | tuple[int, ...] | tuple[float, ...]
+ParameterType = Literal[
+    "steps", "count", "rate", "real", "flag", "choice", "steps[]", "count[]", "rate[]", "real[]"
+]
+MOST_ENTRIES = 10_000
 
 KIND_OF_TYPE: dict[ParameterType, Kind] = {
     "steps": Kind.INT,
@@ -21,6 +26,10 @@ KIND_OF_TYPE: dict[ParameterType, Kind] = {
     "real": Kind.REAL,
     "flag": Kind.BOOL,
     "choice": Kind.WORD,
+    "steps[]": Kind.INTS,
+    "count[]": Kind.INTS,
+    "rate[]": Kind.REALS,
+    "real[]": Kind.REALS,
 }
 DEFAULT_ULPS = 8
 
@@ -54,7 +63,25 @@ class Parameter:
             "real": "a real number",
             "flag": "yes or no",
             "choice": "one of " + ", ".join(self.words),
+            "steps[]": "updates, a list",
+            "count[]": "whole numbers, a list",
+            "rate[]": "in units of the driven quantity, a list",
+            "real[]": "real numbers, a list",
         }[self.type]
+
+    @property
+    def entry(self) -> Parameter | None:
+        """What each entry of a list is; None for a single value."""
+        match self.type:
+            case "steps[]":
+                return replace(self, type="steps")
+            case "count[]":
+                return replace(self, type="count")
+            case "rate[]":
+                return replace(self, type="rate")
+            case "real[]":
+                return replace(self, type="real")
+        return None
 
     def rule(self) -> str:
         """What a value must be, as a sentence's end: ``must be an integer >= 0``."""
@@ -71,9 +98,23 @@ class Parameter:
                 return "must be True or False"
             case "choice":
                 return "must be one of " + ", ".join(repr(word) for word in self.words)
+            case "steps[]":
+                return f"must be a list of at most {MOST_ENTRIES:,} integers >= 0"
+            case "count[]":
+                return f"must be a list of at most {MOST_ENTRIES:,} integers"
+            case "rate[]":
+                return f"must be a list of at most {MOST_ENTRIES:,} finite numbers >= 0"
+            case "real[]":
+                return f"must be a list of at most {MOST_ENTRIES:,} finite numbers"
 
     def accepts(self, value: object) -> bool:
         """Whether ``value`` has this parameter's type and range."""
+        if self.entry is not None:
+            return (
+                isinstance(value, list | tuple)
+                and len(value) <= MOST_ENTRIES
+                and all(self.entry.accepts(entry) for entry in value)
+            )
         match self.type:
             case "steps" | "count":
                 whole = isinstance(value, int) and not isinstance(value, bool)
@@ -88,6 +129,7 @@ class Parameter:
                 return isinstance(value, bool)
             case "choice":
                 return value in self.words
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +312,8 @@ def type_facts(parameters: tuple[Parameter, ...]) -> Facts:
     for parameter in parameters:
         if parameter.type in ("steps", "rate"):
             facts = facts.at_least(Name(parameter.name, parameter.kind), 0)
+        if parameter.type in ("steps[]", "rate[]"):
+            facts = facts.at_least(apply("least", Name(parameter.name, parameter.kind)), 0)
     return facts
 
 

@@ -88,7 +88,7 @@ def _pause(schedule: Schedule, values: Mapping[str, Value]) -> int:
     """About how many observations pass between two reductions."""
     used = {name for line in schedule.update for name in names_in(line.value)}
     lengths = [values[p.name] for p in schedule.parameters if p.type == "steps" and p.name in used]
-    return min(MOST_PAUSE, sum(int(length) for length in lengths))
+    return min(MOST_PAUSE, sum(length for length in lengths if isinstance(length, int)))
 
 
 def _walk(seed: str) -> list[float]:

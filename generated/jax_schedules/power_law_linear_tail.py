@@ -26,8 +26,7 @@ def power_law_linear_tail(
     - afterwards: ``0.0``
 
     where ``tail_start = total_steps - tail_steps``,
-    and ``power_law = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``,
-    and ``trend = power_law``.
+    and ``trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``.
 
     Parameters that are numbers may be traced or batched arrays; those are not checked.
 
@@ -78,10 +77,9 @@ def _rate(
 ) -> jax.Array:
     """Rate at each ``step``, in binary64."""
     tail_start = total_steps - tail_steps
-    power_law = jnp.where(
+    trend = jnp.where(
         step < hold_steps, base_lr, base_lr * (hold_steps / jnp.maximum(step, 1)) ** power
     )
-    trend = power_law
 
     tail = trend * (total_steps - step) / jnp.maximum(tail_steps, 1)
 

@@ -161,9 +161,9 @@ def _check(
             f"warmup_steps <= total_steps does not hold: warmup_steps = {warmup_steps!r}, "
             f"total_steps = {total_steps!r}"
         )
-    if not (2 * warmup_steps <= total_steps or not three_phase):
+    if not (2 * warmup_steps < total_steps or not three_phase):
         raise ValueError(
-            "2 * warmup_steps <= total_steps or not three_phase does not hold: warmup_steps = "
+            "2 * warmup_steps < total_steps or not three_phase does not hold: warmup_steps = "
             f"{warmup_steps!r}, total_steps = {total_steps!r}, three_phase = {three_phase!r}"
         )
     if not low_momentum <= high_momentum < 1:

@@ -36,8 +36,7 @@ class PowerLawLinearTail(keras.optimizers.schedules.LearningRateSchedule):
     - afterwards: ``0.0``
 
     where ``tail_start = total_steps - tail_steps``,
-    and ``power_law = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``,
-    and ``trend = power_law``.
+    and ``trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``.
 
     Args:
         base_lr: Rate until the decay begins.
@@ -105,12 +104,11 @@ def _rate(
 ) -> Any:
     """Rate at each ``step``, in binary64."""
     tail_start = total_steps - tail_steps
-    power_law = ops.where(
+    trend = ops.where(
         step < hold_steps,
         ops.full_like(step, base_lr, dtype="float64"),
         base_lr * (hold_steps / cast(maximum(step, 1), "float64")) ** power,
     )
-    trend = power_law
 
     tail = trend * cast(total_steps - step, "float64") / max(tail_steps, 1)
 

@@ -23,8 +23,7 @@ def power_law_linear_tail(
     - afterwards: ``0.0``
 
     where ``tail_start = total_steps - tail_steps``,
-    and ``power_law = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``,
-    and ``trend = power_law``.
+    and ``trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``.
 
     Args:
         step: Integers >= 0, of any shape.
@@ -46,10 +45,9 @@ def power_law_linear_tail(
     if np.any(step < 0):
         raise ValueError(f"step must be an integer >= 0, got {np.min(step)}")
     tail_start = total_steps - tail_steps
-    power_law = np.where(
+    trend = np.where(
         step < hold_steps, base_lr, base_lr * (hold_steps / np.maximum(step, 1)) ** power
     )
-    trend = power_law
 
     tail = trend * (total_steps - step) / max(tail_steps, 1)
 

@@ -58,13 +58,13 @@ def one_cycle(
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     _check(peak_lr, warmup_steps, total_steps, start_lr, end_lr, anneal, three_phase)
-    valley = 2 * warmup_steps if three_phase else total_steps
     if step < warmup_steps:
         progress = step / warmup_steps
         # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
         if anneal == "linear":
             return start_lr + (peak_lr - start_lr) * progress
         return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
+    valley = 2 * warmup_steps if three_phase else total_steps
     if step < valley:
         valley_lr = start_lr if three_phase else end_lr
         linear_fall_progress = (step - warmup_steps) / (valley - warmup_steps)
@@ -118,9 +118,9 @@ def _check(
             f"warmup_steps <= total_steps does not hold: warmup_steps = {warmup_steps!r}, "
             f"total_steps = {total_steps!r}"
         )
-    if not (2 * warmup_steps <= total_steps or not three_phase):
+    if not (2 * warmup_steps < total_steps or not three_phase):
         raise ValueError(
-            "2 * warmup_steps <= total_steps or not three_phase does not hold: warmup_steps = "
+            "2 * warmup_steps < total_steps or not three_phase does not hold: warmup_steps = "
             f"{warmup_steps!r}, total_steps = {total_steps!r}, three_phase = {three_phase!r}"
         )
     if not end_lr <= start_lr <= peak_lr:

@@ -49,7 +49,6 @@ def one_cycle_momentum(
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     _check(high_momentum, low_momentum, warmup_steps, total_steps, anneal, three_phase)
-    rise_end = 2 * warmup_steps if three_phase else total_steps
     if step < warmup_steps:
         progress = step / warmup_steps
         remaining = (warmup_steps - step) / warmup_steps
@@ -60,6 +59,7 @@ def one_cycle_momentum(
         return (
             low_momentum + (high_momentum - low_momentum) * math.sin(math.pi / 2 * remaining) ** 2
         )
+    rise_end = 2 * warmup_steps if three_phase else total_steps
     if step < rise_end:
         linear_rise_progress = (step - warmup_steps) / (rise_end - warmup_steps)
         # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
@@ -98,9 +98,9 @@ def _check(
             f"warmup_steps <= total_steps does not hold: warmup_steps = {warmup_steps!r}, "
             f"total_steps = {total_steps!r}"
         )
-    if not (2 * warmup_steps <= total_steps or not three_phase):
+    if not (2 * warmup_steps < total_steps or not three_phase):
         raise ValueError(
-            "2 * warmup_steps <= total_steps or not three_phase does not hold: warmup_steps = "
+            "2 * warmup_steps < total_steps or not three_phase does not hold: warmup_steps = "
             f"{warmup_steps!r}, total_steps = {total_steps!r}, three_phase = {three_phase!r}"
         )
     if not low_momentum <= high_momentum < 1:

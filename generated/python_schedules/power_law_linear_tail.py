@@ -20,8 +20,7 @@ def power_law_linear_tail(
     - afterwards: ``0.0``
 
     where ``tail_start = total_steps - tail_steps``,
-    and ``power_law = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``,
-    and ``trend = power_law``.
+    and ``trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``.
 
     Args:
         step: An integer >= 0.
@@ -42,8 +41,7 @@ def power_law_linear_tail(
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     _check(base_lr, hold_steps, power, tail_steps, total_steps)
     tail_start = total_steps - tail_steps
-    power_law = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power
-    trend = power_law
+    trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power
     if step < tail_start:
         return trend
     if step < total_steps:

@@ -49,9 +49,9 @@ def warmup_stable_decay(
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     _check(peak_lr, warmup_steps, decay_steps, total_steps, end_lr, tail)
-    decay_start = total_steps - decay_steps
     if step < warmup_steps:
         return peak_lr * step / warmup_steps
+    decay_start = total_steps - decay_steps
     if step < decay_start:
         return peak_lr
     if step >= total_steps:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-SPEC = "sha256:1054d2a6257db712f35f79be4212727b7f726efb19e55939e036a29853fedca3"
+SPEC = "sha256:264536302a8da338a16a5110b2b097ab5fae7a8c6de4bd3f4bd8573aa43d9cb2"
 
 
 def one_cycle(
@@ -357,9 +357,9 @@ def _check(
             f"warmup_steps <= total_steps does not hold: warmup_steps = {warmup_steps!r}, "
             f"total_steps = {total_steps!r}"
         )
-    if not (2 * warmup_steps <= total_steps or not three_phase):
+    if not (2 * warmup_steps < total_steps or not three_phase):
         raise ValueError(
-            "2 * warmup_steps <= total_steps or not three_phase does not hold: warmup_steps = "
+            "2 * warmup_steps < total_steps or not three_phase does not hold: warmup_steps = "
             f"{warmup_steps!r}, total_steps = {total_steps!r}, three_phase = {three_phase!r}"
         )
     if not end_lr <= start_lr <= peak_lr:
@@ -380,13 +380,13 @@ def _rate(
     three_phase: bool,
 ) -> float:
     """Rate at ``step``, in binary64."""
-    valley = 2 * warmup_steps if three_phase else total_steps
     if step < warmup_steps:
         progress = step / warmup_steps
         # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
         if anneal == "linear":
             return start_lr + (peak_lr - start_lr) * progress
         return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
+    valley = 2 * warmup_steps if three_phase else total_steps
     if step < valley:
         valley_lr = start_lr if three_phase else end_lr
         linear_fall_progress = (step - warmup_steps) / (valley - warmup_steps)

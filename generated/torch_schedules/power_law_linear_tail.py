@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-SPEC = "sha256:b88581d0bb7488af6c533a5309499c916badfd343b1124ad4b0c4ad0e842d9e3"
+SPEC = "sha256:e003b46106dcfcc0ce8c06aad45e84fbe5ec4320b50f36cf8b66a54f71580038"
 
 
 def power_law_linear_tail(
@@ -31,8 +31,7 @@ def power_law_linear_tail(
     - afterwards: ``0.0``
 
     where ``tail_start = total_steps - tail_steps``,
-    and ``power_law = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``,
-    and ``trend = power_law``.
+    and ``trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power``.
 
     Args:
         step: Updates done, counted from 0: integers of any shape.
@@ -53,12 +52,11 @@ def power_law_linear_tail(
     _check(base_lr, hold_steps, power, tail_steps, total_steps)
     step = step.long()
     tail_start = total_steps - tail_steps
-    power_law = torch.where(
+    trend = torch.where(
         step < hold_steps,
         base_lr,
         base_lr * (hold_steps / torch.clamp(step, min=1).double()) ** power,
     )
-    trend = power_law
 
     tail = trend * (total_steps - step).double() / max(tail_steps, 1)
 
@@ -318,8 +316,7 @@ def _rate(
 ) -> float:
     """Rate at ``step``, in binary64."""
     tail_start = total_steps - tail_steps
-    power_law = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power
-    trend = power_law
+    trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power
     if step < tail_start:
         return trend
     if step < total_steps:

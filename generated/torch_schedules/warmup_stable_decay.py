@@ -351,9 +351,9 @@ def _rate(
     tail: str,
 ) -> float:
     """Rate at ``step``, in binary64."""
-    decay_start = total_steps - decay_steps
     if step < warmup_steps:
         return peak_lr * step / warmup_steps
+    decay_start = total_steps - decay_steps
     if step < decay_start:
         return peak_lr
     if step >= total_steps:

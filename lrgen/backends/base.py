@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from ..expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
+from ..expr import ENTRY, Apply, Expr, Kind, Name, Number, children, names_in, rebuild
 from ..guard import Guards, uses_of
 from ..printer import Dialect, Spelling, show
 from ..ranges import Facts
-from ..schedule import Let, Piece, Schedule, varying_names
+from ..schedule import KIND_OF_TYPE, Let, Parameter, Piece, Schedule, expand, varying_names
 from .checks import check_lines
-from .host import Table
+from .companions import Companions, needed, uses_module
+from .host import Table, spelling_in
 from .layout import COLUMNS
 from .wording import escaped, header, quantity, wrapped
 
@@ -42,6 +43,8 @@ class View:
         body: Of the function that computes.
         schedulers: One entry where a torch ``LRScheduler`` is emitted, else none.
         prelude: Lines between imports and code.
+        companions: Lines of functions below the rest.
+        stores: ``self.name = name`` for each parameter; lists are copied.
     """
 
     schedule: Schedule
@@ -60,6 +63,8 @@ class View:
     body: tuple[str, ...]
     schedulers: tuple[object, ...] = ()
     prelude: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
 
 
 def view_of(
@@ -75,6 +80,10 @@ def view_of(
     schedulers: Sequence[object] = (),
     more_code: Sequence[str] = (),
     first: str | None = None,
+    companions: Companions | None = None,
+    always: Sequence[str] = (),
+    own_types: Mapping[str, str] | None = None,
+    own_casts: Mapping[str, str] | None = None,
     check_types: Mapping[str, str] | None = None,
 ) -> View:
     """A view, with what all frameworks have in common filled in.
@@ -91,37 +100,62 @@ def view_of(
         schedulers: See :class:`View`.
         more_code: Further lines that may need imports.
         check_types: Of parameters of ``_check``, when they are not Python's own.
+        companions: Functions that the module may bring along.
+        always: Modules of the standard library that it imports in any case.
+        own_types: Of single parameters, by name, wherever they occur.
+        own_casts: Of single parameters, by name.
         first: The parameter that ``_check`` and ``_rate`` take first.
     """
     parameters = sorted(schedule.parameters, key=lambda p: p.name != (first or p.name))
     names = tuple(p.name for p in parameters)
     check = tuple(check_lines(schedule)) or ("pass",)
-    needs_math = any("math." in line for line in (*body, *check, *more_code))
+    brought = needed(companions or {}, (*body, *more_code))
+    code = (*body, *check, *more_code, *brought)
+    modules = sorted({*always, *(name for name in STDLIB if uses_module(name, code))})
+    own_types, own_casts = own_types or {}, own_casts or {}
     call = tuple(wrapped(f"_check({', '.join(names)})", rest="    ")) if names else ()
     return View(
         schedule=schedule,
         header=header(schedule),
         summary=f"{escaped(schedule.title)} ({framework}).",
         quantity=quantity(schedule),
-        imports=("import math",) if needs_math else (),
+        imports=(*(f"import {name}" for name in modules), *_sequence(schedule, brought)),
         docstring=tuple(docstring),
-        signature=tuple(f"{p.name}: {types[p.type]} = {p.spelling}," for p in schedule.parameters),
+        signature=tuple(
+            f"{p.name}: {own_types.get(p.name, types[p.type])} = {p.spelling},"
+            for p in schedule.parameters
+        ),
         names=names,
         call_check=call if call_check is None else tuple(call_check),
         check_fields=tuple(
             f"{p.name}: {(check_types or PYTHON_TYPES)[p.type]}," for p in parameters
         ),
         check=check,
-        rate_fields=tuple(f"{p.name}: {rate_types[p.type]}," for p in parameters),
-        casts=tuple(f"{casts[p.type].format(p.name)}," for p in parameters),
+        rate_fields=tuple(
+            f"{p.name}: {own_types.get(p.name, rate_types[p.type])}," for p in parameters
+        ),
+        casts=tuple(f"{own_casts.get(p.name, casts[p.type]).format(p.name)}," for p in parameters),
         body=tuple(body),
         schedulers=tuple(schedulers),
+        companions=brought,
+        stores=tuple(_stored(p) for p in schedule.parameters),
     )
 
 
-AS_IT_IS: dict[str, str] = dict.fromkeys(
-    ("steps", "count", "rate", "real", "flag", "choice"), "{0}"
-)
+STDLIB = ("bisect", "functools", "itertools", "math", "operator")
+AS_IT_IS: dict[str, str] = dict.fromkeys(KIND_OF_TYPE, "{0}")
+
+
+def _sequence(schedule: Schedule, brought: Sequence[str]) -> list[str]:
+    """The import that a list among the parameters needs."""
+    has_list = any(p.entry is not None for p in schedule.parameters)
+    has_list = has_list or any("Sequence[" in line for line in brought)
+    return ["from collections.abc import Sequence"] if has_list else []
+
+
+def _stored(parameter: Parameter) -> str:
+    value = parameter.name if parameter.entry is None else f"list({parameter.name})"
+    return f"self.{parameter.name} = {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +218,25 @@ class Spelled:
             | {name for name in memory if name is not None}
             | {p.name for p in schedule.parameters if p.kind not in style.host_kinds}
         )
+        self.arrays -= table_names(lets)
         for let in lets:
-            if not self.arrays.isdisjoint(names_in(let.value)):
+            if not self.is_host(let.value):
                 self.arrays.add(let.name)
+        # The two tables of growing cycles are made together.
+        self.lengths = {
+            let.value.args: let.name
+            for let in lets
+            if isinstance(let.value, Apply) and let.value.op == "cycle_lengths"
+        }
         self.dialect = Dialect(self._spelling, names or {})
 
     def is_host(self, expr: Expr) -> bool:
         """Whether Python itself holds the value."""
-        return self.arrays.isdisjoint(names_in(expr))
+        if Kind.INTS not in self.style.host_kinds and any(
+            isinstance(node, Apply) and node.kind in ENTRY for node in _values_in(expr)
+        ):
+            return False
+        return self.arrays.isdisjoint(_names_of_values(expr))
 
     def text(self, expr: Expr) -> str:
         """``expr`` as code."""
@@ -231,8 +276,9 @@ class Spelled:
         if node.op == "if" and self.is_host(node.args[0]):
             return None  # Python decides
         table = self.style.host if self.is_host(node) else self.style.array
-        key = f"{node.op}:host" if self._mixed(node) and f"{node.op}:host" in table else node.op
-        return table.get(key)
+        if self._mixed(node) and f"{node.op}:host" in table:
+            return table[f"{node.op}:host"]
+        return spelling_in(table, node)
 
     def _mixed(self, node: Apply) -> bool:
         return len(node.args) == 2 and self.is_host(node.args[1]) != self.is_host(node.args[0])
@@ -258,6 +304,8 @@ class Spelled:
                     pair = (self._cast(pair[0]), self._cast(pair[1]))
                 first = Apply(expr.op, pair, kind)
             return expr if self.is_host(expr) else first
+        if expr.op == "list" and expr.kind is Kind.REALS:
+            return replace(expr, args=tuple(_as_real(entry) for entry in expr.args))
         if expr.op == "**" and expr.kind is Kind.REAL and expr.args[0].kind is Kind.INT:
             base, exponent = expr.args
             if isinstance(base, Number):
@@ -270,7 +318,7 @@ class Spelled:
             if not self.is_host(condition):
                 yes, no = self._alike(yes, no)
             return replace(expr, args=(condition, self._cast(yes), self._cast(no)))
-        if expr.kind is Kind.REAL and expr.op not in ("real", "fill"):
+        if expr.kind is Kind.REAL and expr.op not in _WHOLE_OPERANDS:
             return replace(expr, args=tuple(self._cast(a) for a in expr.args))
         if expr.op in ("floor", "ceil"):
             return replace(expr, args=tuple(self._cast(a) for a in expr.args))
@@ -285,6 +333,37 @@ class Spelled:
         if self.style.fills == "one" and all(hosts):
             return Apply("fill", (yes,), Kind.REAL), no
         return yes, no
+
+
+def _as_real(entry: Expr) -> Expr:
+    return Number(float(entry.value)) if isinstance(entry, Number) else entry
+
+
+_WHOLE_OPERANDS = ("real", "fill", "at", "product", "total", "uniform")
+"""Operators that yield reals from integers."""
+_TABLES = ("cycle_starts", "cycle_lengths")
+
+
+def _values_in(expr: Expr) -> Iterator[Expr]:
+    """Every node whose value counts; the length of a list is known whatever is in it."""
+    yield expr
+    if not (isinstance(expr, Apply) and expr.op == "len"):
+        for child in children(expr):
+            yield from _values_in(child)
+
+
+def _names_of_values(expr: Expr) -> set[str]:
+    return {node.id for node in _values_in(expr) if isinstance(node, Name)}
+
+
+def table_names(lets: Sequence[Let]) -> set[str]:
+    """Names that tables of growing cycles are made from, which Python has to know."""
+    names: set[str] = set()
+    for let in reversed(lets):
+        is_table = isinstance(let.value, Apply) and let.value.op in _TABLES
+        if is_table or let.name in names:
+            names |= names_in(let.value)
+    return names
 
 
 # -- lines -----------------------------------------------------------------------------------
@@ -310,6 +389,12 @@ def branches(expr: Expr) -> list[tuple[Expr | None, Expr]]:
 
 def assignment(name: str, value: Expr, spelled: Spelled, indent: str) -> list[str]:
     """``name = value``; a choice that Python makes becomes if, elif and else."""
+    match value:
+        case Apply(op="cycle_starts", args=series):
+            tables = spelled.text(Apply("cycle_tables", series, value.kind))
+            return [f"{indent}{name}, {spelled.lengths[series]} = {tables}"]
+        case Apply(op="cycle_lengths"):
+            return []
     parts = branches(value)
     if len(parts) > 1 and all(c is None or spelled.is_host(c) for c, _ in parts):
         one = f"{indent}{name} = {spelled.text(value)}"
@@ -346,11 +431,16 @@ def guarded_parts(
                 if let.name in names_in(piece.condition):
                     uses[let.name] = (*uses[let.name], always)
     guards = Guards(schedule.lets, uses, always, is_host)
-    pieces = tuple(
-        replace(piece, value=guards.guarded(piece.value, always, meant))
-        for piece, meant in zip(schedule.pieces, facts)
-    )
-    return tuple(guards.lets.values()), pieces
+    pieces = []
+    before = always
+    for piece, meant in zip(schedule.pieces, facts):
+        value = guards.guarded(piece.value, always, meant)
+        condition = piece.condition
+        if condition is not None:
+            condition = guards.guarded(condition, always, before)
+            before = before.given(expand(condition, schedule.lets), holds=False)
+        pieces.append(replace(piece, condition=condition, value=value))
+    return tuple(guards.lets.values()), tuple(pieces)
 
 
 def array_body(
@@ -393,4 +483,8 @@ PYTHON_TYPES: dict[str, str] = {
     "real": "float",
     "flag": "bool",
     "choice": "str",
+    "steps[]": "Sequence[int]",
+    "count[]": "Sequence[int]",
+    "rate[]": "Sequence[float]",
+    "real[]": "Sequence[float]",
 }

@@ -6,7 +6,7 @@ import re
 
 from ..expr import Name, walk
 from ..printer import show
-from ..schedule import Parameter, Requirement, Schedule
+from ..schedule import MOST_ENTRIES, Parameter, Requirement, Schedule
 from .host import PYTHON_DIALECT
 from .layout import COLUMNS
 
@@ -18,7 +18,14 @@ def check_lines(schedule: Schedule) -> list[str]:
     lines: list[str] = []
     for parameter in schedule.parameters:
         name = parameter.name
-        lines += _refusal(_wrong(parameter), f"{name} {parameter.rule()}, got ", [f"{{{name}!r}}"])
+        fact = f"{name} {parameter.rule()}, got "
+        if parameter.entry is not None:
+            # A list of thousands is shown by its beginning.
+            is_list = f"isinstance({name}, Sequence) and len({name}) <= {MOST_ENTRIES:_}"
+            lines += _refusal(f"not ({is_list})", fact, [f"{{{name}!r:.60}}"])
+            lines += _refusal(_wrong(parameter), fact, [f"{{{name}!r:.60}}"])
+        else:
+            lines += _refusal(_wrong(parameter), fact, [f"{{{name}!r}}"])
     for requirement in schedule.requirements:
         # In the order in which the rule names them.
         used = dict.fromkeys(n.id for n in walk(requirement.condition) if isinstance(n, Name))
@@ -43,6 +50,14 @@ def _wrong(parameter: Parameter) -> str:
         case "choice":
             words = ", ".join(f'"{word}"' for word in parameter.words)
             return f"{name} not in ({words}{',' if len(parameter.words) == 1 else ''})"
+        case "steps[]":
+            return f"not all(isinstance(entry, int) and entry >= 0 for entry in {name})"
+        case "count[]":
+            return f"not all(isinstance(entry, int) for entry in {name})"
+        case "rate[]":
+            return f"not all(0 <= entry < math.inf for entry in {name})"
+        case "real[]":
+            return f"not all(-math.inf < entry < math.inf for entry in {name})"
 
 
 def _broken(requirement: Requirement) -> str:

@@ -10,19 +10,22 @@ from ..ops import Precedence
 from ..ranges import Facts
 from ..schedule import Schedule
 from .base import (
+    PYTHON_TYPES,
     Backend,
     Spelled,
     Style,
     View,
     array_body,
     guarded_parts,
+    table_names,
     view_of,
 )
 from .choice import where_chain
+from .companions import JAX as JAX_COMPANIONS
 from .host import MATH, Table, spelt
 from .jax_observer import Tables, observer
 from .layout import COLUMNS, fitting
-from .wording import formula_lines, parameter_lines, quantity, source_lines
+from .wording import formula_lines, parameter_lines, quantity, source_lines, wrapped
 
 _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "abs")
 
@@ -36,6 +39,19 @@ ARRAY: Table = {
     "and": spelt("{0} & {1}", Precedence.COMPARE, Precedence.ATOM),
     "or": spelt("{0} | {1}", Precedence.COMPARE, Precedence.ATOM),
     "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
+    "list": spelt("jnp.array([{all}])"),
+    "at": spelt("{0}[{1}]", operand=Precedence.ATOM),
+    "at:real": spelt("_entry({0}, {1})"),
+    "increasing": spelt("jnp.all(jnp.diff({0}) > 0)"),
+    "least": spelt("jnp.min({0}.astype(jnp.float64), initial=jnp.inf)", operand=Precedence.ATOM),
+    "greatest": spelt(
+        "jnp.max({0}.astype(jnp.float64), initial=-jnp.inf)", operand=Precedence.ATOM
+    ),
+    "reached": spelt('jnp.searchsorted({0}, {1}, side="right")'),
+    "product": spelt("_product({0}, {1})"),
+    "total": spelt("_total({0}, {1})"),
+    "cycle_tables": spelt("jnp.array(_cycles({all}))"),
+    "uniform": spelt("_uniforms({0}, {1})"),
     "inf": spelt("jnp.inf"),
     "real": spelt("{0}.astype(jnp.float64)", operand=Precedence.ATOM),
     "fill": spelt("jnp.full(step.shape, {0})"),
@@ -57,10 +73,18 @@ TYPES = {
     "real": "ArrayLike",
     "flag": "bool",
     "choice": "str",
+    "steps[]": "Sequence[int] | jax.Array",
+    "count[]": "Sequence[int] | jax.Array",
+    "rate[]": "Sequence[float] | jax.Array",
+    "real[]": "Sequence[float] | jax.Array",
 }
 
 
 def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
+    tabled = table_names(schedule.lets)
+    plain_names = [
+        p.name for p in schedule.parameters if p.name in tabled and p.kind in (Kind.INT, Kind.REAL)
+    ]
     plain = Spelled(schedule, schedule.lets, STYLE)
     lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
     spelled = Spelled(schedule, lets, STYLE)
@@ -74,7 +98,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
             "",
             *formula_lines(schedule),
             "",
-            "Parameters that are numbers may be traced or batched arrays; those are not checked.",
+            *_traced(plain_names),
             "",
             "Args:",
             *parameter_lines(schedule),
@@ -91,15 +115,24 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         types=TYPES,
         rate_types=_ARRAYS,
         casts=_CASTS,
-        call_check=_guard(schedule),
+        own_types={name: PYTHON_TYPES[schedule.parameter(name).type] for name in plain_names},
+        own_casts=dict.fromkeys(plain_names, "{0}"),
+        companions=JAX_COMPANIONS,
+        call_check=[*_plain_check(plain_names), *_guard(schedule)],
         check_types=_UNTYPED,
     )
-    numbers = any(p.kind in (Kind.INT, Kind.REAL) for p in schedule.parameters)
-    return replace(view, prelude=("from typing import Any",) if numbers else ())
+    numbers = any(p.kind not in (Kind.BOOL, Kind.WORD) for p in schedule.parameters)
+    lists = any(p.entry is not None for p in schedule.parameters)
+    imports = [
+        *(line for line in view.imports if line.startswith("import ")),
+        f"from collections.abc import Callable{', Sequence' if lists else ''}",
+        *(["from typing import Any"] if numbers else []),
+    ]
+    return replace(view, imports=tuple(imports))
 
 
-_ARRAYS = {kind: "jax.Array" if name == "ArrayLike" else name for kind, name in TYPES.items()}
-_UNTYPED = {kind: "Any" if name == "ArrayLike" else name for kind, name in TYPES.items()}
+_ARRAYS = {kind: "jax.Array" if "Array" in name else name for kind, name in TYPES.items()}
+_UNTYPED = {kind: "Any" if "Array" in name else name for kind, name in TYPES.items()}
 _CASTS = {
     "steps": "jnp.asarray({0}, jnp.int64)",
     "count": "jnp.asarray({0}, jnp.int64)",
@@ -107,12 +140,43 @@ _CASTS = {
     "real": "jnp.asarray({0}, jnp.float64)",
     "flag": "{0}",
     "choice": "{0}",
+    "steps[]": "jnp.asarray({0}, jnp.int64)",
+    "count[]": "jnp.asarray({0}, jnp.int64)",
+    "rate[]": "jnp.asarray({0}, jnp.float64)",
+    "real[]": "jnp.asarray({0}, jnp.float64)",
 }
+
+
+def _traced(plain: Sequence[str]) -> list[str]:
+    """The sentence on parameters that may be arrays; ``plain`` ones may not."""
+    but = f", but for {_listed([f'``{name}``' for name in plain])}" if plain else ""
+    sentence = "Parameters that are numbers may be traced or batched arrays; those are not checked."
+    return wrapped(sentence.replace(";", f"{but};", 1))
+
+
+def _plain_check(plain: Sequence[str]) -> list[str]:
+    """Statements that refuse arrays where Python makes tables."""
+    if not plain:
+        return []
+    listed = ", ".join(plain) + ("," if len(plain) == 1 else "")
+    return [
+        f"if not all(isinstance(number, int | float) for number in ({listed})):",
+        f'    raise TypeError("no array makes tables: {_listed(plain)}")',
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _guard(schedule: Schedule) -> list[str]:
     """The call of ``_check`` where all numbers are plain ones; arrays are not checked."""
-    numbers = [p.name for p in schedule.parameters if p.kind in (Kind.INT, Kind.REAL)]
+    numbers = [
+        p.name if p.entry is None else f"*{p.name}"
+        for p in schedule.parameters
+        if p.kind not in (Kind.BOOL, Kind.WORD)
+    ]
     call = f"_check({', '.join(p.name for p in schedule.parameters)})"
     if not numbers:
         return list(fitting([call], schedule))

@@ -20,6 +20,8 @@ from .base import (
     view_of,
 )
 from .choice import where_chain
+from .companions import KERAS as KERAS_COMPANIONS
+from .companions import uses_module
 from .host import MATH, Table, spelt
 from .keras_observer import KERAS_OBSERVER
 from .layout import fitting
@@ -38,6 +40,15 @@ ARRAY: Table = {
     "and": spelt("ops.logical_and({0}, {1})"),
     "or": spelt("ops.logical_or({0}, {1})"),
     "not": spelt("ops.logical_not({0})"),
+    "at": spelt('_entry({0}, {1}, "int64")'),
+    "at:real": spelt('_entry({0}, {1}, "float64")'),
+    "reached": spelt("_reached({0}, {1})"),
+    "product": spelt(
+        '_entry(list(itertools.accumulate({0}, operator.mul, initial=1.0)), {1}, "float64")'
+    ),
+    "total": spelt('_entry(list(itertools.accumulate({0}, initial=0)), {1}, "int64")'),
+    "total:real": spelt('_entry(list(itertools.accumulate({0}, initial=0.0)), {1}, "float64")'),
+    "uniform": spelt("_uniforms({0}, {1})"),
     "inf": spelt("math.inf"),
     "real": spelt('cast({0}, "float64")'),
     "fill": spelt('ops.full_like(step, {0}, dtype="float64")'),
@@ -72,9 +83,11 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         types=PYTHON_TYPES,
         rate_types=PYTHON_TYPES,
         casts=AS_IT_IS,
+        companions=KERAS_COMPANIONS,
+        always=("contextlib",),
     )
     extremes = [row for name, row in _EXTREMES.items() if any(name in line for line in lines)]
-    uses_ops = extremes or any("ops." in line for line in lines)
+    uses_ops = extremes or uses_module("ops", (*lines, *view.companions))
     prelude = _WITH_OPS if uses_ops else _WITHOUT_OPS
     return replace(view, prelude=(*prelude, *(line for row in extremes for line in row)))
 

@@ -101,7 +101,7 @@ def _broken_call(indent: str, head: str, expression: str, call: int, width: int)
         for argument in arguments:
             laid = _laid_out(inner, argument, width - 1)
             lines += [*laid[:-1], f"{laid[-1]},"]
-    return [f"{indent}{head}{expression[:call]}", *lines, f"{indent})"]
+    return [f"{indent}{head}{expression[:call]}", *lines, f"{indent}{expression[-1]}"]
 
 
 def _whole_call(expression: str) -> int:

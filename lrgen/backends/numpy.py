@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..expr import Expr
 from ..ops import Precedence
+from ..printer import Spelling
 from ..ranges import Facts
 from ..schedule import Schedule
 from .base import (
@@ -21,7 +23,8 @@ from .base import (
     view_of,
 )
 from .choice import where_chain
-from .host import Table, spelt
+from .companions import NUMPY as NUMPY_COMPANIONS
+from .host import LISTS, MATH, Table, spelt
 from .layout import COLUMNS, fitting
 from .python import STYLE as HOST_STYLE
 from .python import rate_lines
@@ -48,12 +51,20 @@ ARRAY: Table = {
     "and": spelt("{0} & {1}", Precedence.COMPARE, Precedence.ATOM),
     "or": spelt("{0} | {1}", Precedence.COMPARE, Precedence.ATOM),
     "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
+    "at": Spelling("np.take({0}, {1})"),
+    "at:real": Spelling("np.asarray({0}, np.float64)[{1}]"),
+    "reached": spelt('np.searchsorted({0}, {1}, side="right")'),
+    "product": Spelling("np.cumprod([1.0, *{0}])[{1}]", operand=Precedence.ATOM),
+    "total": Spelling("np.cumsum([0, *{0}])[{1}]", operand=Precedence.ATOM),
+    "total:real": Spelling("np.cumsum([0.0, *{0}])[{1}]", operand=Precedence.ATOM),
+    "uniform": spelt("_uniforms({0}, {1})"),
     "inf": spelt("np.inf"),
     "real": spelt("{0}.astype(np.float64)", operand=Precedence.ATOM),
     "fill": spelt("np.full(step.shape, {0}, np.float64)"),
 }
 
 HOST: Table = {
+    **{name: MATH[name] for name in LISTS},
     **{name: spelt(f"np.{name}({{0}})") for name in _SAME if name != "abs"},
     "abs": spelt("abs({0})"),
     "min": spelt("min({all})"),
@@ -75,7 +86,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
     if len(chosen) > 1:
         lines.append("")
     lines += _choice(chosen, spelled)
-    return view_of(
+    view = view_of(
         schedule,
         framework="NumPy reference curve",
         docstring=(
@@ -96,7 +107,9 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         types=PYTHON_TYPES,
         rate_types=PYTHON_TYPES,
         casts=AS_IT_IS,
+        companions=NUMPY_COMPANIONS,
     )
+    return replace(view, imports=(*view.imports, "") if view.imports else ())
 
 
 def _choice(chosen: Sequence[tuple[Expr | None, str, Expr]], spelled: Spelled) -> list[str]:

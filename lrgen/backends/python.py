@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..expr import Expr, Kind, names_in
 from ..finite import is_finite
-from ..guard import Guards, uses_of
+from ..guard import Guards
 from ..ranges import Facts
-from ..schedule import Schedule, expand
+from ..schedule import Let, Schedule, expand
 from .base import (
     AS_IT_IS,
     PYTHON_TYPES,
@@ -22,6 +23,7 @@ from .base import (
     comment,
     view_of,
 )
+from .companions import PYTHON as PYTHON_COMPANIONS
 from .host import MATH
 from .layout import COLUMNS, fitting
 from .remembering import (
@@ -49,31 +51,33 @@ def rate_lines(
     ``names`` are spelt anew, such as ``factor`` as ``self.factor``.
 
     Each piece computes the lets that it needs, after its condition, so that nothing is computed
-    where it could fail; a let of several pieces is computed once, when that is safe everywhere.
+    where it could fail. What several pieces need is computed once, before the first of them, where
+    that is safe.
     """
-    pairs = [(p.condition, p.value) for p in schedule.pieces]
-    uses = uses_of(schedule.lets, pairs, facts)
-    hoisted = _hoisted(schedule, uses, always)
+    before = _facts_before(schedule, always)
+    placed = _placed(schedule, before)
     spelled = Spelled(schedule, schedule.lets, STYLE, names)
     lines: list[str] = []
-    shared = Guards(schedule.lets, uses, always, lambda e: True)
-    for let in schedule.lets:
-        if let.name in hoisted:
-            lines += comment(let.reasons, "")
-            lines += assignment(let.name, shared.lets[let.name].value, spelled, "")
-    for piece, known in zip(schedule.pieces, facts):
-        own = Guards(schedule.lets, {let.name: (known,) for let in schedule.lets}, known, _always)
+    for index, (piece, known) in enumerate(zip(schedule.pieces, facts)):
+        if index in placed.values():
+            shared = _guards(schedule, before[index])
+            for let in schedule.lets:
+                if placed.get(let.name) == index:
+                    lines += comment(let.reasons, "")
+                    lines += assignment(let.name, shared.lets[let.name].value, spelled, "")
+        own = _guards(schedule, known)
         value = own.guarded(piece.value, known, known)
         indent = ""
         if piece.condition is not None:
-            lines.append(f"if {spelled.text(piece.condition)}:")
+            condition = own.guarded(piece.condition, before[index], before[index])
+            lines.append(f"if {spelled.text(condition)}:")
             indent = "    "
         needed = names_in(value)
         for let in reversed(schedule.lets):
             if let.name in needed:
                 needed |= names_in(own.lets[let.name].value)
         for let in schedule.lets:
-            if let.name in needed and let.name not in hoisted:
+            if let.name in needed and not placed.get(let.name, index + 1) <= index:
                 lines += comment(let.reasons, indent)
                 lines += assignment(let.name, own.lets[let.name].value, spelled, indent)
         lines += comment(piece.reasons, indent)
@@ -85,24 +89,58 @@ def _always(expr: Expr) -> bool:
     return True
 
 
-def _hoisted(schedule: Schedule, uses: Mapping[str, tuple[Facts, ...]], always: Facts) -> set[str]:
-    """Lets computed once, before the pieces: those that conditions need, or several pieces."""
-    in_conditions: set[str] = set()
-    for piece in schedule.pieces:
-        if piece.condition is not None:
-            in_conditions |= names_in(piece.condition)
-    hoisted: set[str] = set()
+def _guards(schedule: Schedule, known: Facts) -> Guards:
+    """Guards where nothing but ``known`` is computed."""
+    return Guards(schedule.lets, {let.name: (known,) for let in schedule.lets}, known, _always)
+
+
+def _facts_before(schedule: Schedule, always: Facts) -> list[Facts]:
+    """What holds where each piece's condition is asked: none before it did."""
+    result = [always]
+    for piece in schedule.pieces[:-1]:
+        assert piece.condition is not None
+        result.append(result[-1].given(expand(piece.condition, schedule.lets), holds=False))
+    return result
+
+
+def _placed(schedule: Schedule, before: Sequence[Facts]) -> dict[str, int]:
+    """Lets computed outside of the pieces, each with the piece before which it is."""
+    values = [_reach(schedule, piece.value) for piece in schedule.pieces]
+    conditions = [_reach(schedule, p.condition) if p.condition else set() for p in schedule.pieces]
     plain = {let.name: let for let in schedule.lets}
-    guarded = Guards(schedule.lets, dict(uses), always, _always).lets
+    placed: dict[str, int] = {}
     for let in reversed(schedule.lets):
-        wanted = let.name in in_conditions or len(uses[let.name]) > 1
-        needed_by = any(let.name in names_in(plain[h].value) for h in hoisted)
-        safe = guarded[let.name].value == plain[let.name].value and is_finite(
-            expand(let.value, schedule.lets), always
-        )
-        if needed_by or (wanted and safe) or let.name in in_conditions:
-            hoisted.add(let.name)
-    return hoisted
+        asked = [i for i, names in enumerate(conditions) if let.name in names]
+        used = [i for i, names in enumerate(values) if let.name in names]
+        wanted = [i for h, i in placed.items() if let.name in names_in(plain[h].value)]
+        if asked:
+            wanted.append(asked[0])
+        first = min([*asked, *used], default=0)
+        shared = asked or len(used) > 1
+        if (
+            shared
+            and not (wanted and min(wanted) <= first)
+            and _is_safe(let, schedule, before[first])
+        ):
+            wanted.append(first)
+        if wanted:
+            placed[let.name] = min(wanted)
+    return placed
+
+
+def _is_safe(let: Let, schedule: Schedule, known: Facts) -> bool:
+    """Whether ``let`` can be computed without a guard wherever ``known`` holds."""
+    guarded = _guards(schedule, known).lets[let.name].value
+    return guarded == let.value and is_finite(expand(let.value, schedule.lets), known)
+
+
+def _reach(schedule: Schedule, expr: Expr) -> set[str]:
+    """Every let that ``expr`` needs, directly or not."""
+    needed = names_in(expr)
+    for let in reversed(schedule.lets):
+        if let.name in needed:
+            needed |= names_in(let.value)
+    return needed
 
 
 def _returns(value: Expr, spelled: Spelled, indent: str) -> list[str]:
@@ -127,7 +165,7 @@ def _float(value: Expr, spelled: Spelled) -> str:
 
 
 def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
-    return view_of(
+    view = view_of(
         schedule,
         framework="plain Python",
         docstring=docstring(schedule),
@@ -135,7 +173,9 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         types=PYTHON_TYPES,
         rate_types=PYTHON_TYPES,
         casts=AS_IT_IS,
+        companions=PYTHON_COMPANIONS,
     )
+    return replace(view, imports=("", *view.imports) if view.imports else ())
 
 
 def docstring(schedule: Schedule) -> list[str]:

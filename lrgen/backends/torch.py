@@ -20,6 +20,7 @@ from .base import (
     view_of,
 )
 from .choice import where_chain
+from .companions import TORCH as TORCH_COMPANIONS
 from .host import MATH, Table, spelt
 from .layout import COLUMNS, fitting
 from .python import rate_lines
@@ -40,6 +41,15 @@ ARRAY: Table = {
     "and": spelt("{0} & {1}", Precedence.COMPARE, Precedence.ATOM),
     "or": spelt("{0} | {1}", Precedence.COMPARE, Precedence.ATOM),
     "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
+    "at": spelt("_entry({0}, {1}, torch.int64)"),
+    "at:real": spelt("_entry({0}, {1}, torch.float64)"),
+    "reached": spelt("torch.bucketize({1}, step.new_tensor({0}), right=True)"),
+    "product": spelt(
+        "_entry(list(itertools.accumulate({0}, operator.mul, initial=1.0)), {1}, torch.float64)"
+    ),
+    "total": spelt("_entry(list(itertools.accumulate({0}, initial=0)), {1}, torch.int64)"),
+    "total:real": spelt("_entry(list(itertools.accumulate({0}, initial=0.0)), {1}, torch.float64)"),
+    "uniform": spelt("_uniforms({0}, {1})"),
     "inf": spelt("math.inf"),
     "real": spelt("{0}.double()", operand=Precedence.ATOM),
     "fill": spelt("torch.full_like(step, {0}, dtype=torch.float64)"),
@@ -59,6 +69,7 @@ class SchedulerView:
         docs: Lines of the docstring for the other parameters.
         signature: ``name: type = default,`` for each of them.
         parameters: The dictionary of their values, as lines.
+        lists: Those that are lists themselves.
         unpack: From a group's values to its rate.
         rate: Body of the plain function that computes a rate.
     """
@@ -69,6 +80,7 @@ class SchedulerView:
     docs: tuple[str, ...]
     signature: tuple[str, ...]
     parameters: tuple[str, ...]
+    lists: tuple[str, ...]
     unpack: tuple[str, ...]
     rate: tuple[str, ...]
 
@@ -107,6 +119,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         schedulers=schedulers,
         more_code=[line for one in schedulers for line in one.rate],
         first=schedule.base,
+        companions=TORCH_COMPANIONS,
     )
     return replace(view, imports=tuple(_imports(view)))
 
@@ -117,8 +130,7 @@ def _imports(view: View) -> list[str]:
         blank = [""] if view.imports else []
         return [*view.imports, *blank, "import torch", "from torch import Tensor"]
     return [
-        "import copy",
-        *view.imports,
+        *sorted(["import copy", *(line for line in view.imports if line.startswith("import "))]),
         "from collections.abc import Sequence",
         "from typing import Any, Literal",
         "",
@@ -139,9 +151,7 @@ def _scheduler(schedule: Schedule, base: str, rate: Sequence[str]) -> SchedulerV
             f"{p.name}: {p.doc}{_PER_GROUP.get(p.type, '')}", " " * 8, " " * 12, 100
         )
     ]
-    entries = [
-        f'    "{p.name}": {f"_numbers({p.name})" if p.type == "rate" else p.name},' for p in others
-    ]
+    entries = [f'    "{p.name}": {_kept(p)},' for p in others]
     # Unpacking first makes the call a tenth of a microsecond faster than `*values`.
     unpacked = ", ".join(names) + ("," if not others else "")
     unpack: tuple[str, ...] = (f"{unpacked} = values", f"rate = _rate(epoch, {', '.join(names)})")
@@ -156,6 +166,7 @@ def _scheduler(schedule: Schedule, base: str, rate: Sequence[str]) -> SchedulerV
         docs=tuple(docs),
         signature=tuple(f"{p.name}: {_group_type(p)} = {p.spelling}," for p in others),
         parameters=("{", *entries, "}") if others else ("{}",),
+        lists=tuple(p.name for p in others if p.entry is not None),
         unpack=unpack,
         rate=fitting(rate, schedule),
     )
@@ -168,6 +179,13 @@ _INTRO = (
     "joins at the next ``step()``, with its own ``lr`` as ``{base}``."
 )
 _PER_GROUP = {"rate": " One value, or one per parameter group."}
+
+
+def _kept(parameter: Parameter) -> str:
+    """A value as the scheduler keeps it: one or one per group as a list, a list as a tuple."""
+    if parameter.type == "rate":
+        return f"_numbers({parameter.name})"
+    return parameter.name if parameter.entry is None else f"tuple({parameter.name})"
 
 
 def _group_type(parameter: Parameter) -> str:

@@ -16,14 +16,21 @@ from typing import Any
 
 STEPS = [0, 1, 2, 3, 7, 8, 12, 100, 2**31 + 5]
 VALUES: list[dict[str, Any]] = [
-    {"x": 0.3, "y": 0.7, "n": 7, "m": 3, "on": True, "mode": "linear"},
-    {"x": 0.9, "y": 1e-3, "n": 5, "m": 11, "on": False, "mode": "cosine"},
-    {"x": 1.0, "y": 1.0, "n": 1, "m": 1, "on": True, "mode": "cosine"},
+    {"x": 0.3, "y": 0.7, "n": 7, "m": 3, "on": True, "mode": "linear"}
+    | {"ns": [3, 8, 100], "xs": [0.5, 0.3, 0.1], "growth": 1.5, "rounding": "boundary"},
+    {"x": 0.9, "y": 1e-3, "n": 5, "m": 11, "on": False, "mode": "cosine"}
+    | {"ns": [1], "xs": [1.0], "growth": 1.0, "rounding": "length"},
+    {"x": 1.0, "y": 1.0, "n": 1, "m": 1, "on": True, "mode": "cosine"}
+    | {"ns": [0, 2**40], "xs": [0.7, 1e-6], "growth": 1.1, "rounding": "length"},
 ]
 HEAD = """
 name = "{name}"
 title = "One operator"
-require = ["0 < x <= 1", "0 < y <= 1", "1 <= n <= 100", "1 <= m <= 100"]
+require = [
+    "0 < x <= 1", "0 < y <= 1", "1 <= n <= 100", "1 <= m <= 100",
+    "increasing(ns)", "len(ns) >= 1", "len(xs) == len(ns)", "0 < least(xs)", "greatest(xs) <= 1",
+    "growth == 1 or growth >= 1.01",
+]
 value = "{value}"
 
 [parameters]
@@ -33,6 +40,10 @@ n = {{ type = "steps", default = 7, doc = "Updates." }}
 m = {{ type = "steps", default = 3, doc = "Updates." }}
 on = {{ type = "flag", default = true, doc = "A flag." }}
 mode = {{ type = "choice", of = ["linear", "cosine"], default = "linear", doc = "A choice." }}
+ns = {{ type = "steps[]", default = [3, 8, 100], doc = "A list of updates." }}
+xs = {{ type = "real[]", default = [0.5, 0.3, 0.1], doc = "A list of real numbers." }}
+growth = {{ type = "real", default = 1.5, doc = "Of cycles." }}
+rounding = {{ type = "choice", of = ["boundary", "length"], default = "boundary", doc = "Of cycles." }}
 
 [let]
 u = "x * (step % n + 1) / (n + 1)"
@@ -148,6 +159,65 @@ USES: dict[str, list[str]] = {
         "max(step, x)",
         "max(n, x)",
     ],
+    "list": [
+        "[x, y][0] + [n, m][1]",
+        "[0.5, 1, x][step % 3]",
+        "[n, 2, m][step % 3]",
+        "[3, 1, 2][step % 3] * x",
+        f"product([x, 0.5, y], step % 4) + {U}",
+    ],
+    "at": ["xs[0]", "ns[0] + x", "xs[step % len(xs)]", "ns[step % len(ns)]", f"xs[0] * {U}"],
+    "len": ["len(xs)", f"len(ns) * {U}", "step % len(ns)", "len(xs) / len(ns)"],
+    "increasing": [
+        "x if increasing(xs) else y",
+        f"{U} if increasing(ns) else y",
+    ],
+    "least": ["least(xs)", f"least(xs) * {U}", "least(ns)", f"least(ns) * {U}"],
+    "greatest": ["greatest(xs)", f"greatest(xs) * {U}", "x if greatest(ns) > n else y"],
+    "reached": [
+        "reached(ns, step)",
+        "reached(ns, n)",
+        "reached(ns, step - m)",
+        f"reached(ns, step) * {U}",
+        f"{U} if reached(ns, step) < len(ns) else y",
+        "reached([3, 8, 12], step) + x",
+    ],
+    "product": [
+        "product(xs, len(xs))",
+        "product(xs, reached(ns, step))",
+        "product(ns, step % 2)",
+        f"product(xs, step % 2) * {U}",
+    ],
+    "total": [
+        "total(xs, len(xs))",
+        "total(xs, reached(ns, step))",
+        "total(ns, step % 2)",
+        "total(ns, 1)",
+        f"total(xs, step % 2) + {U}",
+    ],
+    "cycle": [
+        "cycle(step, n, growth)",
+        "cycle(step, n, growth, 'length')",
+        "cycle(step, n, growth, rounding)",
+        f"cycle(step, m, 2) + {U}",
+        "cycle(step + 5, n, growth)",
+    ],
+    "cycle_start": [
+        "cycle_start(step, n, growth)",
+        "cycle_start(step, n, growth, rounding)",
+        "(step - cycle_start(step, n, growth)) / cycle_length(step, n, growth)",
+    ],
+    "cycle_length": ["cycle_length(step, n, growth)", "cycle_length(step, n, 1, 'length')"],
+    "cycle_starts": ["cycle_length(step, n, growth) + cycle(step, m, growth)"],
+    "cycle_lengths": ["cycle_length(step, n, growth) + cycle_length(step, m, growth)"],
+    "uniform": [
+        "uniform(n, step)",
+        "uniform(-m, step)",
+        "uniform(n, m)",
+        f"uniform(3, step // 2) * {U}",
+        f"uniform({K}, step)",
+        "uniform(step, 3)",
+    ],
     "floor": [
         "floor(10 * x)",
         f"floor(10 * {U})",
@@ -162,7 +232,7 @@ USES: dict[str, list[str]] = {
 def uses() -> list[tuple[str, str, str]]:
     """(operator, name of the spec, formula) of each use."""
     names = {"+": "plus", "-": "minus", "*": "times", "/": "over", "//": "whole", "%": "modulo"}
-    names |= {"**": "power", "<": "less", "<=": "most", ">": "more", ">=": "least"}
+    names |= {"**": "power", "<": "less", "<=": "most", ">": "more", ">=": "not_less"}
     names |= {"==": "equal", "!=": "other"}
     return [
         (op, f"op_{names.get(op, op).lower()}_{number}", value)
@@ -220,12 +290,18 @@ def jax_values(module: ModuleType, name: str, values: dict[str, Any]) -> list[fl
     return [float(number) for number in result]
 
 
-def traced_values(module: ModuleType, name: str, values: dict[str, Any]) -> list[float]:
-    """As :func:`jax_values`, with the parameters that are numbers traced."""
+def traced_values(
+    module: ModuleType, name: str, values: dict[str, Any], untraced: Sequence[str]
+) -> list[float]:
+    """As :func:`jax_values`, with the parameters that are numbers traced, but for some."""
     import jax
     import numpy as np
 
-    plain = {key: value for key, value in values.items() if isinstance(value, bool | str)}
+    plain = {
+        key: value
+        for key, value in values.items()
+        if isinstance(value, bool | str) or key in untraced
+    }
     numbers = {key: value for key, value in values.items() if key not in plain}
     with jax.enable_x64(True):
         run = jax.jit(lambda given: getattr(module, name)(**given, **plain)(np.asarray(STEPS)))

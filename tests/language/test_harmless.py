@@ -31,7 +31,7 @@ ODD = [
     "-*- coding: latin-1 -*-",
     "Args: Returns: ``code`` :func:`x` *a* |b|_",
     "  spaces  around  and  between  ",
-    "word" * 120,
+    "word" * 18,
 ]
 
 

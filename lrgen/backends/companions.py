@@ -1,0 +1,218 @@
+"""Functions that an emitted module brings along where its formula needs them, below the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+Companions = Mapping[str, str]
+"""The text of each function under its name; a function may call another one."""
+
+
+def needed(companions: Companions, lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines of those functions that ``lines`` call, directly or not, each after two blanks."""
+    found: list[str] = []
+    texts = ["\n".join(lines)]
+    for text in texts:
+        for name, body in companions.items():
+            if name not in found and re.search(rf"\b{name}\b", text):
+                found.append(name)
+                texts.append(body)
+    return tuple(line for name in found for line in ("", "", *companions[name].strip().split("\n")))
+
+
+def uses_module(name: str, lines: Sequence[str]) -> bool:
+    """Whether ``lines`` use the module ``name``."""
+    return any(re.search(rf"\b{name}\.", line) for line in lines)
+
+
+_CYCLES = '''
+    """First step and length of each cycle that begins before 2**63; the last length repeats.
+
+    ``growth`` counts to twelve decimals: 1.1 is eleven tenths. Where lengths are not whole, a cycle
+    begins at the next step ("boundary"), or each length is cut to whole steps ("length").
+    """
+    above, below = float(growth).as_integer_ratio()
+    unit = 10**12
+    units = (2 * unit * above + below) // (2 * below)
+    starts, lengths = [], []
+    start, end, length, scale = 0, first, first, 1  # end and length count parts of a step
+    while True:
+        boundary = -(-end // scale)
+        starts.append(start)
+        lengths.append(min(boundary - start, 2**63 - 1))
+        if rounding == "length":
+            grown = length * units // unit
+            end += grown
+        else:
+            grown = length * units
+            scale *= unit
+            end = end * unit + grown
+        if boundary >= 2**63 or units == unit or grown == length:
+            return tuple(starts), tuple(lengths)
+        start, length = boundary, grown
+'''
+_CYCLES_HEAD = """(
+    first: int, growth: float, rounding: str = "boundary"
+) -> tuple[tuple[int, ...], tuple[int, ...]]:"""
+
+CYCLES = f"""
+@functools.lru_cache
+def _cycles{_CYCLES_HEAD}{_CYCLES.rstrip()}
+"""
+TRACED_CYCLES = f"""
+def _cycle_tables{_CYCLES_HEAD}{
+    _CYCLES.rstrip().replace(
+        '''
+    above,''',
+        '''
+    first = len(range(first))  # a constant to torch.compile, whose own integers end at 2**63
+    above,''',
+    )
+}
+
+
+_kept_tables = functools.lru_cache(_cycle_tables)
+"""
+CYCLES_OR_TRACED = f"""
+def _cycles{_CYCLES_HEAD}
+    \"\"\"As :func:`_cycle_tables`, made once, but in torch.compile, which ignores caches.\"\"\"
+    tables = _cycle_tables if torch.compiler.is_compiling() else _kept_tables
+    return tables(first, growth, rounding)
+"""
+
+UNIFORM = '''
+def _uniform(seed: int, step: int) -> float:
+    """A number in (0, 1) that ``seed`` and ``step`` fix."""
+    bits = _mixed(_mixed(seed + 0x1E37_79B9_7F4A_7C15) + step)
+    return ((bits >> 12) + 0.5) / 2**52
+'''
+MIXED = '''
+def _mixed(bits: int) -> int:
+    """64 bits, each of which depends on each of the given ones (Evensen 2019, moremur)."""
+    bits %= 2**64
+    bits = (bits ^ bits >> 27) * 0x3C79_AC49_2BA7_B653 % 2**64
+    bits = (bits ^ bits >> 33) * 0x1C69_B3F7_4AC4_AE35 % 2**64
+    return bits ^ bits >> 27
+'''
+
+PYTHON: Companions = {"_cycles": CYCLES, "_uniform": UNIFORM, "_mixed": MIXED}
+
+NUMPY: Companions = {
+    **PYTHON,
+    "_uniforms": '''
+def _uniforms(seed: ArrayLike, step: ArrayLike) -> NDArray[np.float64]:
+    """Numbers in (0, 1) that ``seed`` and ``step`` fix."""
+    with np.errstate(over="ignore"):  # 64-bit integers are meant to wrap around
+        seed = np.asarray(seed, np.int64) + 0x1E37_79B9_7F4A_7C15
+        bits = _mixed_bits(_mixed_bits(seed) + step)
+    return ((bits >> 12 & 2**52 - 1) + 0.5) / 2**52
+''',
+    "_mixed_bits": '''
+def _mixed_bits(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """64 bits, each of which depends on each of the given ones (Evensen 2019, moremur)."""
+    bits = (bits ^ (bits >> 27 & 2**37 - 1)) * 0x3C79_AC49_2BA7_B653
+    bits = (bits ^ (bits >> 33 & 2**31 - 1)) * 0x1C69_B3F7_4AC4_AE35
+    return bits ^ (bits >> 27 & 2**37 - 1)
+''',
+}
+
+TORCH: Companions = {
+    "_entry": '''
+def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:
+    """``values[index]``; ``gather`` compiles where indexing by a scalar tensor does not."""
+    table = torch.tensor(values, dtype=dtype, device=index.device)
+    return table.gather(0, index.flatten()).view_as(index)
+''',
+    "_cycles": CYCLES_OR_TRACED,
+    "_cycle_tables": TRACED_CYCLES,
+    "_uniform": UNIFORM,
+    "_mixed": MIXED,
+    "_uniforms": '''
+def _uniforms(seed: int | Tensor, step: int | Tensor) -> Tensor:
+    """Numbers in (0, 1) that ``seed`` and ``step`` fix."""
+    bits = _mixed_bits(torch.as_tensor(seed) + 0x1E37_79B9_7F4A_7C15)
+    bits = _mixed_bits(bits + step)
+    return ((bits >> 12 & 2**52 - 1).double() + 0.5) / 2**52
+''',
+    "_mixed_bits": '''
+def _mixed_bits(bits: Tensor) -> Tensor:
+    """64 bits, each of which depends on each of the given ones (Evensen 2019, moremur)."""
+    bits = (bits ^ (bits >> 27 & 2**37 - 1)) * 0x3C79_AC49_2BA7_B653
+    bits = (bits ^ (bits >> 33 & 2**31 - 1)) * 0x1C69_B3F7_4AC4_AE35
+    return bits ^ (bits >> 27 & 2**37 - 1)
+''',
+}
+
+KERAS: Companions = {
+    "_entry": '''
+def _entry(values: Sequence[float], index: Any, dtype: str) -> Any:
+    """``values[index]``."""
+    return ops.take(ops.array(values, dtype=dtype), index)
+''',
+    "_reached": '''
+def _reached(places: Sequence[int], step: Any) -> Any:
+    """How many of the rising ``places`` are at most ``step``."""
+    # ops.searchsorted takes no scalars on the TensorFlow backend.
+    steps = ops.reshape(step, (-1,))
+    found = ops.searchsorted(ops.array(places, dtype="int64"), steps, side="right")
+    return cast(ops.reshape(found, ops.shape(step)), "int64")
+''',
+    "_cycles": CYCLES,
+    "_uniform": UNIFORM,
+    "_mixed": MIXED,
+    "_uniforms": '''
+def _uniforms(seed: Any, step: Any) -> Any:
+    """Numbers in (0, 1) that ``seed`` and ``step`` fix."""
+    bits = _mixed_bits(cast(seed, "int64") + 0x1E37_79B9_7F4A_7C15)
+    bits = _shifted(_mixed_bits(bits + cast(step, "int64")), 12)
+    return (cast(bits, "float64") + 0.5) / 2**52
+''',
+    "_mixed_bits": '''
+def _mixed_bits(bits: Any) -> Any:
+    """64 bits, each of which depends on each of the given ones (Evensen 2019, moremur)."""
+    bits = ops.bitwise_xor(bits, _shifted(bits, 27)) * 0x3C79_AC49_2BA7_B653
+    bits = ops.bitwise_xor(bits, _shifted(bits, 33)) * 0x1C69_B3F7_4AC4_AE35
+    return ops.bitwise_xor(bits, _shifted(bits, 27))
+''',
+    "_shifted": '''
+def _shifted(bits: Any, by: int) -> Any:
+    """Bits moved to the right, zeros coming in from the left."""
+    return ops.bitwise_and(ops.right_shift(bits, by), 2 ** (64 - by) - 1)
+''',
+}
+
+JAX: Companions = {
+    "_entry": '''
+def _entry(values: jax.Array, index: ArrayLike) -> jax.Array:
+    """``values[index]``; the gradient of plain indexing is taken outside of ``enable_x64``."""
+    chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
+    return jnp.sum(jnp.where(chosen, values, 0.0), axis=-1)
+''',
+    "_product": '''
+def _product(values: jax.Array, count: ArrayLike) -> jax.Array:
+    """Product of the first ``count`` of ``values``."""
+    chosen = jnp.arange(values.size) < jnp.asarray(count)[..., None]
+    return jnp.prod(jnp.where(chosen, values, 1.0), axis=-1)
+''',
+    "_total": '''
+def _total(values: jax.Array, count: ArrayLike) -> jax.Array:
+    """Sum of the first ``count`` of ``values``."""
+    chosen = jnp.arange(values.size) < jnp.asarray(count)[..., None]
+    return jnp.sum(jnp.where(chosen, values, 0), axis=-1)
+''',
+    "_cycles": CYCLES,
+    "_uniforms": '''
+def _uniforms(seed: jax.Array, step: jax.Array) -> jax.Array:
+    """Numbers in (0, 1) that ``seed`` and ``step`` fix."""
+    bits = _mixed_bits(_mixed_bits(jnp.asarray(seed, jnp.int64) + 0x1E37_79B9_7F4A_7C15) + step)
+    return ((bits >> 12 & 2**52 - 1).astype(jnp.float64) + 0.5) / 2**52
+''',
+    "_mixed_bits": '''
+def _mixed_bits(bits: jax.Array) -> jax.Array:
+    """64 bits, each of which depends on each of the given ones (Evensen 2019, moremur)."""
+    bits = (bits ^ (bits >> 27 & 2**37 - 1)) * 0x3C79_AC49_2BA7_B653
+    bits = (bits ^ (bits >> 33 & 2**31 - 1)) * 0x1C69_B3F7_4AC4_AE35
+    return bits ^ (bits >> 27 & 2**37 - 1)
+''',
+}
