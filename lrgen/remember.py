@@ -96,6 +96,13 @@ def _check_parts(document: Document) -> None:
                     key=f"example '{example.name}'",
                 )
         return
+    for name, shape in document.parameters.items():
+        if shape.type.endswith("[]"):
+            raise SpecError(
+                "a list in a schedule that remembers",
+                "Give its entries as parameters of their own.",
+                key=f"parameters.{name}",
+            )
     claims = document.claims
     for key, claimed in (
         ("continuous", claims.continuous),

@@ -12,6 +12,7 @@ from ..ranges import Facts
 from ..schedule import Schedule, Update
 from .base import Observer, Spelled, Style, array_body, guarded_parts
 from .choice import where_chain
+from .companions import JAX as JAX_COMPANIONS
 from .host import spelt
 from .layout import COLUMNS, fitting
 from .remembering import (
@@ -109,6 +110,7 @@ def _view(
         rate=_rate(schedule, style, facts, always),
         types=tables.types,
         check_types=tables.check_types,
+        companions=JAX_COMPANIONS,
         more=_functions(schedule, tables, initial, update),
     )
 

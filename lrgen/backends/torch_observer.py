@@ -85,7 +85,9 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
             rate_head=_RATE_HEADS[schedule.uses_step],
         ),
     )
-    return replace(view, imports=("import copy", *view.imports))
+    plain = sorted(("import copy", *(line for line in view.imports if line.startswith("import "))))
+    others = [line for line in view.imports if line not in plain]
+    return replace(view, imports=(*plain, *others))
 
 
 def _docstring(schedule: Schedule, base: str, others: Sequence[Parameter]) -> list[str]:

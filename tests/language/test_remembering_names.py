@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 import torch
 
@@ -169,3 +170,22 @@ def test_a_name_of_emitted_code_is_refused_or_means_what_the_author_says(
 @pytest.mark.parametrize("role", ROLES)
 def test_what_would_meet_emitted_code_is_refused(name: str, role: str, tmp_path: Path) -> None:
     assert not is_allowed(name, role, tmp_path)
+
+
+# -- functions that a formula brings along -----------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ["uniform(seed, step)", "0.5 ** cycle(step, 2, 1.5)"])
+def test_functions_that_a_formula_needs_come_with_it(value: str, tmp_path: Path) -> None:
+    plain = spec(["seed"], "parameter", True)
+    texts = built(plain.replace("/ (1 + step)", f"* (1 + {value})"), tmp_path)
+
+    expected = rates("python", texts["python"], tmp_path, True)
+
+    assert len(set(expected)) > 1
+    assert expected == rates("numpy", texts["numpy"], tmp_path, True)
+    assert expected == rates("torch", texts["torch"], tmp_path, True)
+    rounded = [float(np.float32(rate)) for rate in expected]
+    assert rounded == rates("jax", texts["jax"], tmp_path, True)
+    compile(texts["keras"], "ramp.py", "exec")
+    assert used_names(texts["python"]) - {"Ramp"} <= used_names(texts["keras"])
