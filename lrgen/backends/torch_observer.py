@@ -86,8 +86,8 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
         ),
     )
     plain = sorted(("import copy", *(line for line in view.imports if line.startswith("import "))))
-    others = [line for line in view.imports if line not in plain]
-    return replace(view, imports=(*plain, *others))
+    rest = [line for line in view.imports if line not in plain]
+    return replace(view, imports=(*plain, *rest))
 
 
 def _docstring(schedule: Schedule, base: str, others: Sequence[Parameter]) -> list[str]:
