@@ -68,7 +68,7 @@ def scanned(functions: Any, cases: list[TraceCase]) -> NDArray[np.float32]:
     """The rates of many traces at once, each in one ``scan``; the first row has no observation."""
     longest = max(len(case.metrics) for case in cases)
     metrics = np.zeros((len(cases), longest - 1), np.float32)
-    steps = np.zeros((len(cases), longest), np.int32)
+    steps = np.zeros((len(cases), longest), np.int64)
     for row, case in enumerate(cases):
         assert case.metrics[0] is None
         metrics[row, : len(case.metrics) - 1] = case.metrics[1:]
@@ -90,7 +90,11 @@ def scanned(functions: Any, cases: list[TraceCase]) -> NDArray[np.float32]:
         _, rates = jax.lax.scan(observe, state, (metrics, steps[1:]))
         return jnp.concatenate([first[None], rates])
 
-    return np.asarray(jax.jit(jax.vmap(trace))(metrics, steps))
+    compiled = jax.jit(jax.vmap(trace))
+    if steps.max() < 2**31:
+        return np.asarray(compiled(metrics, steps.astype(np.int32)))
+    with jax.enable_x64(True):  # so that steps beyond 2**31 reach the schedule
+        return np.asarray(compiled(metrics, steps))
 
 
 def check_scanned(module: ModuleType, name: str) -> int:

@@ -108,6 +108,19 @@ ODD = {
         name = "rest"
         value = "0.0"
     """,
+    "noise_and_cycles": """
+        require = ["0 <= share < 1"]
+        [state]
+        seen = "0"
+        [update]
+        seen = "seen + 1 if loss > 0.25 else seen"
+        [let]
+        shaken = "1 + share * uniform(seen + length, step)"
+        place = "step - cycle_start(step, length + 2, 2.0)"
+        [[piece]]
+        name = "shaking"
+        value = "base_lr * shaken / (1 + place + seen)"
+    """,
     "no_group_rate": """
         drives = "momentum"
         value = "share / (1 + seen)"
