@@ -324,6 +324,7 @@ def _list(options: argparse.Namespace) -> int:
                     "file": source.file,
                     "drives": source.document.drives,
                     "base": source.document.base,
+                    "observes": source.document.observes,
                     "parameters": list(source.document.parameters),
                     "cites": source.document.cites,
                 }

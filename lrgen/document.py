@@ -46,10 +46,15 @@ _FREE = {"increasing", "least", "greatest", "reached", "product", "total", "unif
 }
 RESERVED = ({*keyword.kwlist, *dir(builtins), *OPERATORS} - _FREE) | _EMITTED
 # What emitted classes and functions that observe something call their own.
+_ENDS = ("begin", "end")
 _OBSERVER = set.union(
     {"observe", "metrics", "steps", "rates", "number", "parameters", "state_dict"},
     {"load_state_dict", "init", "update", "monitor", "model", "params", "logs", "base_lrs"},
     {"batch", "states", "values", "saved", "given", "NamedTuple", "ReduceLROnPlateau"},
+    {"pairs", "numbers", "State", "Values", "get_lr", "get_last_lr", "validation_freq"},
+    {"set_model", "set_params", "observation", "get_state", "set_state", "spec"},
+    {f"on_{part}_{end}" for part in ("epoch", "train", "test", "predict") for end in _ENDS},
+    {f"on_{part}_batch_{end}" for part in ("train", "test", "predict") for end in _ENDS},
 )
 _TAKEN: dict[str, set[str]] = {
     "the piece": RESERVED - {"floor", "ceil"},
@@ -291,9 +296,11 @@ def _check_names(document: Document, path: Path) -> None:
     if document.observes is not None:
         named += [("metric", document.observes)] + [("state", n) for n in document.state]
         named += [("update", n) for n in document.update if n not in document.state]
+    own = "".join(part[:1].upper() + part[1:] for part in document.name.split("_"))
+    taken_by_us = {own, f"{own}LR"} | (_OBSERVER if document.observes is not None else set())
     for what, name in named:
         check_identifier(name, f"the {what}")
-        if document.observes is not None and name in _OBSERVER:
+        if name in taken_by_us:
             raise SpecError(f"the {what} '{name}' is reserved", "Choose another name.")
         other = taken.get(name)
         if other == what:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -29,7 +30,9 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
     found: set[int] = set()
     env = arguments(schedule, values, exact)
     # Before anything was observed: later states may have other boundaries.
-    env |= {state.name: exact.value(state.initial, env) for state in schedule.state}
+    for state in schedule.state:
+        with contextlib.suppress(NotFinite):
+            env[state.name] = exact.value(state.initial, env)
     # Lets written out repeat their parts.
     parts = dict.fromkeys(node for expr in _expressions(schedule) for node in walk(expr))
     for node in parts:

@@ -68,7 +68,7 @@ def scanned(functions: Any, cases: list[TraceCase]) -> NDArray[np.float32]:
     """The rates of many traces at once, each in one ``scan``; the first row has no observation."""
     longest = max(len(case.metrics) for case in cases)
     metrics = np.zeros((len(cases), longest - 1), np.float32)
-    steps = np.zeros((len(cases), longest), np.int32)
+    steps = np.zeros((len(cases), longest), np.int64)
     for row, case in enumerate(cases):
         assert case.metrics[0] is None
         metrics[row, : len(case.metrics) - 1] = case.metrics[1:]
@@ -90,7 +90,11 @@ def scanned(functions: Any, cases: list[TraceCase]) -> NDArray[np.float32]:
         _, rates = jax.lax.scan(observe, state, (metrics, steps[1:]))
         return jnp.concatenate([first[None], rates])
 
-    return np.asarray(jax.jit(jax.vmap(trace))(metrics, steps))
+    compiled = jax.jit(jax.vmap(trace))
+    if steps.max() < 2**31:
+        return np.asarray(compiled(metrics, steps.astype(np.int32)))
+    with jax.enable_x64(True):  # so that steps beyond 2**31 reach the schedule
+        return np.asarray(compiled(metrics, steps))
 
 
 def check_scanned(module: ModuleType, name: str) -> int:
@@ -221,6 +225,34 @@ def test_a_state_goes_through_plain_numbers_and_on_to_the_bit() -> None:
             state = update(state, metric)
             found.append(functions.rate(state).item())
         assert [rate.item() for rate in expected(METRICS)] == found
+
+
+def test_types_and_rates_are_the_same_where_64_bits_are_on() -> None:
+    functions = load("jax", "plateau").plateau(**RULE)
+    with jax.enable_x64(True):
+        state, found = functions.init(), []
+        for metric in METRICS:
+            state = jax.jit(functions.update)(state, jnp.asarray(metric, jnp.float64))
+            found.append(functions.rate(state))
+
+    assert [jnp.float32, jnp.int32, jnp.int32, jnp.int32] == [a.dtype for a in state]
+    assert expected(METRICS) == found
+
+
+def test_a_while_loop_and_a_condition_carry_the_state() -> None:
+    functions = load("jax", "plateau").plateau(**RULE)
+
+    def until_cut(carry: Any) -> Any:
+        state, count = carry
+        state = jax.lax.cond(count < 90, lambda s: functions.update(s, -1.0), lambda s: s, state)
+        return state, count + 1
+
+    def uncut(carry: Any) -> Any:
+        return functions.rate(carry[0]) == jnp.float32(0.1)
+
+    _, count = jax.lax.while_loop(uncut, until_cut, (functions.init(), 0))
+
+    assert 3 == count
 
 
 def test_parameters_may_be_batched() -> None:
