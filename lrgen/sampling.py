@@ -66,13 +66,21 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
 def _steps_at(
     places: Iterable[int], clock: Expr, env: Mapping[str, Any], exact: Arithmetic
 ) -> Iterator[int]:
-    """The first steps at which ``clock`` has come to ``places``; it grows evenly, or none are."""
-    first, second, third = (_integer(clock, {**env, "step": step}, exact) for step in (0, 1, 2))
-    if first is None or second is None or third is None or second <= first:
-        return
-    rate = second - first
-    if third - second == rate:
-        yield from (-(-(place - first) // rate) for place in places)
+    """The first steps at which ``clock`` has come to ``places``, where it never goes back."""
+
+    def reads(step: int) -> int | None:
+        return _integer(clock, {**env, "step": step}, exact)
+
+    for place in places:
+        before, at = -1, 2**62
+        while at - before > 1:
+            middle = (before + at) // 2
+            now = reads(middle)
+            if now is None:
+                return
+            before, at = (before, middle) if now >= place else (middle, at)
+        if at < 2**62:
+            yield at
 
 
 def _cycle_starts(series: Sequence[Expr], env: Mapping[str, Any], exact: Arithmetic) -> list[int]:

@@ -206,7 +206,8 @@ def chi_squared(cells: np.ndarray, count: int) -> float:
 
 
 def in_cells(values: np.ndarray, count: int) -> np.ndarray:
-    return np.floor(values * count).astype(np.int64)
+    found: np.ndarray = np.floor(values * count).astype(np.int64)
+    return found
 
 
 @pytest.mark.parametrize("seed", [0, 1, -1, 42, 2**62])

@@ -88,6 +88,15 @@ def test_every_target_on_the_page_exists():
     assert 0 == done.returncode, done.stdout
 
 
+def test_make_runs_every_example_of_the_table():
+    table = (REPOSITORY / "examples" / "README.md").read_text(encoding="utf-8")
+    expected = sorted(set(re.findall(r"`python (examples/\w+\.py)`", table)))
+
+    done = run(["make", "--dry-run", "-C", str(REPOSITORY), "examples"], REPOSITORY)
+    assert 9 == len(expected)
+    assert expected == sorted(set(re.findall(r"examples/\w+\.py", done.stdout)))
+
+
 @pytest.mark.parametrize("block", PROGRAMS, ids=place)
 def test_a_program_of_the_page_runs(folder, block):
     done = run([sys.executable, "-c", block.text], folder)
