@@ -121,6 +121,15 @@ ODD = {
         name = "shaking"
         value = "base_lr * shaken / (1 + place + seen)"
     """,
+    "entries_by_memory": """
+        value = "base_lr * [1.0, share, 0.25][place]"
+        [state]
+        cuts = "0"
+        [update]
+        cuts = "cuts + 1 if loss >= 0.5 else cuts"
+        [let]
+        place = "min(cuts, 2)"
+    """,
     "no_group_rate": """
         drives = "momentum"
         value = "share / (1 + seen)"
