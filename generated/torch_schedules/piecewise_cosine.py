@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-SPEC = "sha256:05723f1864f05525d71ae8f84136e1774f7606cf3e4dfd284185c26d4c189ff8"
+SPEC = "sha256:b0492dccc58d575f7913e83380f1ffed9ca7e8e903a4aaceab0ad232e0229a47"
 
 
 def piecewise_cosine(
@@ -34,8 +34,7 @@ def piecewise_cosine(
     and ``right = places[passed]``,
     and ``start = values[passed - 1]``,
     and ``end = values[passed]``,
-    and ``length = max(right - left, 1)``,
-    and ``progress = (step - left) / length``.
+    and ``progress = (step - left) / (right - left)``.
 
     Args:
         step: Updates done, counted from 0: integers of any shape.
@@ -57,9 +56,8 @@ def piecewise_cosine(
     end = _entry(values, torch.clamp(passed, max=len(values) - 1), torch.float64)
     left = _entry(places, torch.clamp(passed - 1, min=0), torch.int64)
     right = _entry(places, torch.clamp(passed, max=len(places) - 1), torch.int64)
-    length = torch.clamp(right - left, min=1)
-    progress = (step - left).double() / length.double()
-    remaining = (length - (step - left)).double() / length.double()
+    progress = (step - left).double() / torch.clamp(right - left, min=1).double()
+    remaining = (right - step).double() / torch.clamp(right - left, min=1).double()
 
     before = values[0]
     # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
@@ -327,9 +325,8 @@ def _rate(
         end = values[passed]
         left = places[passed - 1]
         right = places[passed]
-        length = max(right - left, 1)
-        progress = (step - left) / length
-        remaining = (length - (step - left)) / length
+        progress = (step - left) / (right - left)
+        remaining = (right - step) / (right - left)
         # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
         # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
         # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.

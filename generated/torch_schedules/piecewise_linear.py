@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-SPEC = "sha256:360009f3891cb7f9341d4b4843d732c651f51ffe81b1822a743e8baa636ae6f1"
+SPEC = "sha256:1c94e60659c8dbcb937433cbbe2a6578191e188bfc96cab7beefc1bee4a635a6"
 
 
 def piecewise_linear(
@@ -34,8 +34,7 @@ def piecewise_linear(
     and ``right = places[passed]``,
     and ``start = values[passed - 1]``,
     and ``end = values[passed]``,
-    and ``length = max(right - left, 1)``,
-    and ``progress = (step - left) / length``.
+    and ``progress = (step - left) / (right - left)``.
 
     Args:
         step: Updates done, counted from 0: integers of any shape.
@@ -58,9 +57,8 @@ def piecewise_linear(
     end = _entry(values, torch.clamp(passed, max=len(values) - 1), torch.float64)
     left = _entry(places, torch.clamp(passed - 1, min=0), torch.int64)
     right = _entry(places, torch.clamp(passed, max=len(places) - 1), torch.int64)
-    length = torch.clamp(right - left, min=1)
-    progress = (step - left).double() / length.double()
-    remaining = (length - (step - left)).double() / length.double()
+    progress = (step - left).double() / torch.clamp(right - left, min=1).double()
+    remaining = (right - step).double() / torch.clamp(right - left, min=1).double()
 
     before = values[0]
     line = start * remaining + end * progress
@@ -322,9 +320,8 @@ def _rate(
         end = values[passed]
         left = places[passed - 1]
         right = places[passed]
-        length = max(right - left, 1)
-        progress = (step - left) / length
-        remaining = (length - (step - left)) / length
+        progress = (step - left) / (right - left)
+        remaining = (right - step) / (right - left)
         return start * remaining + end * progress
     return values[len(values) - 1]
 

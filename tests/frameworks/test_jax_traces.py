@@ -4,7 +4,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from conformance import OBSERVERS, class_name
 from emitted import load_broken, load_emitted
 from numpy.typing import NDArray
-from traces import TraceCase, check_trace_float32, trace_cases, uses_step
+from traces import TraceCase, check_trace_float32, some_cases, trace_cases, uses_step
 
 each = pytest.mark.parametrize("name", OBSERVERS)
 load = functools.cache(load_emitted)
@@ -123,13 +123,20 @@ def test_every_rate_is_right_when_each_function_is_compiled(name: str) -> None:
     assert count > 300
 
 
+def check_eager(name: str, cases: Iterable[TraceCase]) -> int:
+    make = getattr(load("jax", name), name)
+    return sum(check_trace_float32(case, stepwise(make(**case.parameters), case)) for case in cases)
+
+
+@each
+def test_every_trace_is_right_without_a_compiler(name: str) -> None:
+    assert check_eager(name, some_cases(name)) > 100
+
+
+@pytest.mark.slow
 @each
 def test_every_rate_is_right_without_a_compiler(name: str) -> None:
-    count = 0
-    for parameters, cases in by_parameters(name):
-        functions = getattr(load("jax", name), name)(**parameters)
-        count += sum(check_trace_float32(case, stepwise(functions, case)) for case in cases)
-    assert count > 300
+    assert check_eager(name, trace_cases(name)) > 300
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import test_jax_traces
 import test_remembering_rows
 import test_torch_traces
 from emitted import load_emitted
-from traces import check_all_traces
+from traces import check_all_traces, some_cases
 
 from lrgen.backends import BACKENDS
 from lrgen.pipeline import emit, library
@@ -121,6 +121,15 @@ ODD = {
         name = "shaking"
         value = "base_lr * shaken / (1 + place + seen)"
     """,
+    "entries_by_memory": """
+        value = "base_lr * [1.0, share, 0.25][place]"
+        [state]
+        cuts = "0"
+        [update]
+        cuts = "cuts + 1 if loss >= 0.5 else cuts"
+        [let]
+        place = "min(cuts, 2)"
+    """,
     "no_group_rate": """
         drives = "momentum"
         value = "share / (1 + seen)"
@@ -174,7 +183,7 @@ def test_torch_follows_every_trace_and_goes_on_after_any_row(name: str) -> None:
     module = load_emitted("torch", name)
 
     rows, _ = check_all_traces(name, test_torch_traces.rates_of(module, name))
-    for case in test_torch_traces.some_cases(name):
+    for case in some_cases(name):
         test_torch_traces.check_resumed_everywhere(module, case, test_torch_traces.through_json)
 
     assert rows > 100

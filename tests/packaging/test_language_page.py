@@ -6,6 +6,7 @@ lrgen and compared with the cell on the page.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from fractions import Fraction
@@ -22,7 +23,7 @@ from lrgen.automaton import Automaton
 from lrgen.cycles import LEAST_GROWTH, UNIT, cycles
 from lrgen.evaluate import Arithmetic
 from lrgen.expr import Kind
-from lrgen.hashing import uniform
+from lrgen.hashing import MULTIPLIERS, SHIFT, uniform
 from lrgen.pipeline import library
 
 REPOSITORY = Path(__file__).parents[2]
@@ -53,12 +54,27 @@ def write(text: str, folder: Path) -> Path:
     return path
 
 
+def decision(name: str) -> str:
+    return (REPOSITORY / "docs" / "decisions" / f"{name}.md").read_text(encoding="utf-8")
+
+
 def parsed(text: str, **kinds: Kind) -> Any:
     symbols = {name: parse.Symbol(kind) for name, kind in kinds.items()}
     return parse.parse(text, symbols, frozenset())
 
 
 # --- snippets -------------------------------------------------------------------------------------
+
+
+def test_every_decision_is_in_the_index_and_every_link_there_leads_somewhere() -> None:
+    folder = REPOSITORY / "docs" / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| \[[\w-]+\]\(([\w-]+\.md)\)", index, re.MULTILINE)
+
+    assert sorted(path.name for path in folder.glob("*.md")) == sorted([*named, "README.md"])
+    for path in folder.glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        assert [] == broken_links(text, lambda to: (folder / to.partition("#")[0]).exists()), path
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -240,6 +256,30 @@ def test_a_growth_counts_to_twelve_decimals() -> None:
     assert cycles(10, 1.1, "boundary") != cycles(10, 1.1 + 6e-13, "boundary")
 
 
+def logarithm(step: int, first: int, growth: float) -> int:
+    return int(math.log(step / first * (growth - 1) + 1, growth))
+
+
+def test_the_logarithm_is_off_where_the_decision_says() -> None:
+    page = decision("growing-cycles-as-tables")
+    (rows,) = tables(page, "first | growth | cycle")
+
+    for row in rows:
+        first, cycle, start, said = (int(row[k].replace(",", "")) for k in (0, 2, 3, 4))
+        growth = float(row[1])
+        assert (cycle, start) == cycles(first, growth, "boundary").holding(start)[:2]
+        assert said == logarithm(start, first, growth) == cycle - 1
+    last = 351_843_720_888_309
+    assert f"step {last:,} is the last of cycle 44,\nand the logarithm says 45" in page
+    assert (44, 45) == tuple(cycles(10, 2.0, "boundary").holding(last + k)[0] for k in (0, 1))
+    assert 45 == logarithm(last, 10, 2.0)
+
+
+def test_a_length_may_be_cut_to_what_it_was() -> None:
+    assert "7 steps with 1.1 stay 7 for ever" in PAGE
+    assert ((0,), (7,)) == (cycles(7, 1.1, "length").starts, cycles(7, 1.1, "length").lengths)
+
+
 def test_the_number_of_cycles_is_that_of_the_page() -> None:
     rows = table("growth, from a first length of 1")
 
@@ -255,6 +295,14 @@ def test_the_random_numbers_are_those_of_the_page() -> None:
     assert [repr(float(uniform(int(seed), int(step)))) for seed, step, _ in rows] == [
         number for *_, number in rows
     ]
+
+
+def test_the_constants_of_the_decision_on_noise_are_those_in_use() -> None:
+    named = re.findall(r"0x[0-9A-F_]+", decision("seeded-noise"))
+    fitting = [int(text, 16) for text in named if int(text, 16) < 2**63]
+
+    assert [*MULTIPLIERS, SHIFT] == fitting
+    assert len(named) == len(fitting) + 2
 
 
 def machine(text: str, folder: Path) -> Automaton:
