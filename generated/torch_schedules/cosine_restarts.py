@@ -189,7 +189,7 @@ class CosineRestartsLR(LRScheduler):
             lrs = [lr if a == b else a for lr, a, b in zip(lrs, found, written, strict=True)]
         groups = self.optimizer.param_groups
         for group, base_lr, lr in zip(groups, self.base_lrs, lrs, strict=True):
-            group["initial_lr"] = _like(group["lr"], base_lr)
+            group["initial_lr"] = _like(group["lr"], float(base_lr))
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(lr)
             else:

@@ -91,6 +91,8 @@ def by_python(name: str, values: Mapping[str, Any], step: int) -> Any:
                 value = [Whole(entry) for entry in value]
         scope[key] = value
     lets = document.get("let", {})
+    for word in lets:  # such as `cycle`, which an author may call a part
+        scope.pop(word, None)
 
     def run(text: str) -> Any:
         code = compile(" ".join(text.split()), name, "eval")

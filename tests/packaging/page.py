@@ -1,8 +1,8 @@
 """Pages of the documentation, read for the tests that hold them to the program."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,22 @@ def tables(page: str, head: str) -> list[list[list[str]]]:
     return found
 
 
-def broken_links(page: str, exists: Callable[[str], bool]) -> list[str]:
-    """Targets of ``page`` that lead nowhere: no file, or no heading of the page itself."""
-    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
-    anchors = {"#" + re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
-    targets = re.findall(r"\]\(([^)\s]+)\)", page)
-    local = [target for target in targets if "://" not in target]
-    return [t for t in local if not (t in anchors if t.startswith("#") else exists(t))]
+def broken_links(path: Path) -> list[str]:
+    """Targets of the page at ``path`` that lead nowhere: no file, or no heading of a page."""
+    page = path.read_text(encoding="utf-8")
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page):
+        name, _, anchor = target.partition("#")
+        file = path.parent / name if name else path
+        if "://" in target:
+            continue
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    return broken
+
+
+def anchors(path: Path) -> set[str]:
+    """What links to headings of the page at ``path`` end with."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
