@@ -48,7 +48,8 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                 if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
                     found.update(_turns(node, env, exact))
             case Apply(op="min" | "max", args=(a, b)) if "step" in names_in(node):
-                turns = list(islice(_turns(apply("<=", a, b), env, exact), MOST_TURNS + 1))
+                moves, other = (a, b) if "step" in names_in(a) else (b, a)
+                turns = list(islice(_turns(apply("<", moves, other), env, exact), MOST_TURNS + 1))
                 # One that turns more often follows a cycle, or noise.
                 found.update(turns if len(turns) <= MOST_TURNS else ())
             case Apply(op="reached", args=(places, a)):
