@@ -32,10 +32,10 @@ all: .venv/lrgen
 	touch $@
 
 test: .venv/frameworks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-slow: .venv/frameworks
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 examples: .venv/frameworks
 	@set -e; for example in $(EXAMPLES); do \
