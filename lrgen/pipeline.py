@@ -23,8 +23,8 @@ one of them.
     9  prove_traces, recheck_traces
     10 pipeline
     11 bound
-    12 __init__
-    13 cli
+    12 __init__, compare/
+    13 cli, testing
     14 __main__
 
 A schedule that remembers goes the same way through modules of its own: its finiteness is shown by
