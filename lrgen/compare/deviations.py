@@ -22,6 +22,8 @@ MOST_ULPS = 1e6
 MOST_EVERY = 20_000
 MORE = 100
 MORE_WHERE_ASKED = 2_000
+MOST_OF_FLOAT32 = 2**14
+"""What cancellation leaves of 24 bits, near the end of a curve."""
 LEAST_ALIKE = 0.75
 """Of the deviating steps, so many must tell of the same bug before it is named."""
 
@@ -253,4 +255,12 @@ def _guess(wrong: list[Answer], curve: Curve, tolerance: Tolerance) -> str:
         low, high = min(ratios), max(ratios)
         if math.isfinite(high) and high - low <= 1e-5 * abs(high) and abs(high - 1) > 1e-5:
             return f"All of it is {high:.6g} times what it should be: another base rate."
+    errors = {step: tolerance.error(rate, curve(step)) for step, rate in found}
+    if tolerance.precision == "float32" and len(found) == len(wrong) and errors:
+        worst = max(errors, key=lambda step: errors[step])
+        if errors[worst] < MOST_OF_FLOAT32:
+            return (
+                f"At most {errors[worst]:.3g} ulp off, at step {worst:,}: as formulas computed in "
+                "float32 are."
+            )
     return ""

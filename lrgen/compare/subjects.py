@@ -193,8 +193,8 @@ def _called(function: Callable[[Any], Any]) -> Function:
             return Function(function, *_jax_counter())
         return Function(function, count, farthest)
     raise NotASchedule(
-        f"{_name(function)} cannot be called with a step: it {failure}. Give a function of the step "
-        "alone, or a factory of one."
+        f"{_name(function)} cannot be called with a step: it {failure}. Give a function of the "
+        "step alone, or a factory of one."
     )
 
 
