@@ -39,6 +39,8 @@ def diff(
         ValueError: For schedules that cannot be compared, and what was asked for in vain.
         Unusable: When they cannot be drawn.
     """
+    if as_json and picture is not None:
+        raise ValueError("--json is for machines: leave out --plot.")
     found = compare(both, request.last, request.observed)
     if as_json:
         return json.dumps(found.entry, indent=1) + "\n", found.differ

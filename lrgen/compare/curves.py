@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..describe import DIGITS as SHOWN_DIGITS
 from ..describe import Curve
 from ..expr import Expr, Name, substitute
 from ..plot.places import Outline
@@ -37,7 +38,7 @@ class Parted:
         largest: Where the absolute difference is largest, the first such step.
         share: Where the relative one is.
         float32: The first step at which their nearest float32 differ.
-        count: At how many of the steps compared they differ.
+        end: The last step of the part that was compared closely.
         words: Which steps were compared, and how.
     """
 
@@ -45,7 +46,7 @@ class Parted:
     largest: Place | None
     share: Place | None
     float32: int | None
-    count: int
+    end: int
     words: str
 
 
@@ -60,7 +61,7 @@ class Pair:
         """Whether they are one formula at the same values: then no step needs a look."""
         self._scale: Any = 0
 
-    def place(self, step: int) -> Place:
+    def place(self, step: int, word: str = "") -> Place:
         """Both at ``step``, exactly; the same number where no digits tell them apart."""
         a, b = self.a(step), self.b(step)
         gap = abs(a - b)
@@ -70,8 +71,8 @@ class Pair:
                 exact_value(one.schedule, one.bound.values, step, DIGITS) for one in self.shown
             )
             if abs(first - second) <= SAME * gap:
-                return Place(step, a, a)
-        return Place(step, a, b)
+                return Place(step, a, a, word)
+        return Place(step, a, b, word)
 
     def compare(self, last: int | None) -> Parted:
         """Both at every step up to ``last``, or at those that matter."""
@@ -82,25 +83,29 @@ class Pair:
         gap = np.abs(a - b)
         certain = gap > self._slack(a, b)
         near = [] if self.alike else self._near(at, certain)
-        told = [place for place in map(self.place, near) if place.gap]
+        told = [place for place in (self.place(step) for step in near) if place.gap]
         # In binary64 they differ by more than both may be off: only the first needs a proof.
         far = next(self._parted(at[certain].tolist()), None)
         if far is None:
             certain = np.zeros_like(certain)
-        firsts = [place for place in (far, *told[:1]) if place is not None]
+        first = min([*told, *([] if far is None else [far])], key=_step, default=None)
+        if first is not None and not self.alike:
+            first = self._earlier(at, near, first)
         single = np.flatnonzero(a.astype(np.float32) != b.astype(np.float32))
         words = steps.words
-        left = int((~certain).sum()) - len(near) if far is None else 0
+        left = int((~certain).sum()) - len(near)
         if self.alike:
             words += "; they are one formula at the same values"
-        elif left:
-            words += f"; {left:,} of them in binary64 only, the others exactly"
+        elif far is None and left:
+            words += f"; {left:,} of them in binary64 only, the others to {SHOWN_DIGITS} digits"
+        elif first is None:
+            words += f"; to {SHOWN_DIGITS} digits"
         return Parted(
-            first=min(firsts, key=lambda place: place.at, default=None),
+            first=first,
             largest=self._most(at, np.where(certain, gap, 0), told, "gap"),
             share=self._most(at, np.where(certain, self._shares(a, b, gap), 0), told, "share"),
-            float32=int(at[single[0]]) if firsts and single.size else None,
-            count=int(certain.sum()) + len(told),
+            float32=int(at[single[0]]) if first is not None and single.size else None,
+            end=steps.end,
             words=words,
         )
 
@@ -123,6 +128,12 @@ class Pair:
         chosen = {int(step) for step in before[spread]}
         return sorted(chosen | places.intersection(before.tolist()))
 
+    def _earlier(self, at: Integers, near: Sequence[int], found: Place) -> Place:
+        """The first step of ``at`` at which they part, where that was skipped before ``found``."""
+        known = max((step for step in near if step < found.at), default=-1)
+        skipped = at[(at > known) & (at < found.at)][:MOST_EXACT].tolist()
+        return next(self._parted(skipped), found)
+
     def _parted(self, steps: Iterable[int]) -> Iterator[Place]:
         for step in steps:
             place = self.place(step)
@@ -141,6 +152,10 @@ class Pair:
         found = [*(self.place(int(step)) for step in near), *told]
         found = [place for place in found if place.gap]
         return max(found, key=lambda place: (getattr(place, key), -place.at), default=None)
+
+
+def _step(place: Place) -> int:
+    return place.at
 
 
 def _formulas(one: Shown) -> list[tuple[Expr | None, Expr]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..describe import Curve
+from ..describe import LAST_STEP, Curve
 from ..plot.places import Outline
 from ..vectors import conformance_steps
 
@@ -44,9 +45,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps to compare, ascending, and in words which they are."""
+    """The steps to compare, ascending; up to which all parts of a run are among them; in words."""
 
     all: NDArray[np.int64]
+    end: int
     words: str
 
 
@@ -61,11 +63,11 @@ def steps_to_compare(a: Curve, b: Curve, outlines: Sequence[Outline], last: int 
     farther = f", and {beyond} beyond it up to {max(found):,}" if beyond else ""
     if end < MOST_EVERY:
         words = f"every step from 0 to {end:,}{farther}"
-        return Steps(np.union1d(np.arange(end + 1), _array(found)), words)
+        return Steps(np.union1d(np.arange(end + 1), _array(found)), end, words)
     source = random.Random(f"lrgen diff {a.schedule.name} {b.schedule.name}")
     drawn = {source.randrange(end + 1) for _ in range(MOST_RANDOM)}
     words = f"boundaries, their neighbors and {len(drawn):,} random steps from 0 to {end:,}"
-    return Steps(_array(found | drawn | {0, end}), f"{words}{farther}")
+    return Steps(_array(found | drawn | {0, end}), end, f"{words}{farther}")
 
 
 def boundaries_of(a: Curve, b: Curve, outlines: Sequence[Outline], end: int) -> set[int]:
@@ -85,22 +87,24 @@ def _array(steps: set[int]) -> NDArray[np.int64]:
     return np.array(sorted(steps), np.int64)
 
 
-def table(a: Curve, b: Curve, labels: tuple[str, str], last: int | None) -> list[Place]:
-    """Both at update 0, around the boundaries of both, and past the end of both."""
+def table_steps(
+    a: Curve, b: Curve, labels: tuple[str, str], end: int, last: int | None
+) -> dict[int, str]:
+    """Steps to show, each with what it is: update 0, those around the boundaries of both up to
+    ``end`` and between them, and past the end of both; only up to ``last``."""
     words: dict[int, str] = {0: "first update"}
-    for place in sorted({*a.boundaries, *b.boundaries}):
+    if last is not None:
+        words[last] = "the last compared"
+    places = sorted(place for place in {*a.boundaries, *b.boundaries} if place <= end)
+    for place in places:
         own = [label for label, one in zip(labels, (a, b)) if place in one.boundaries]
         words[place] = f"boundary of {' and '.join(own)}"
-    for place in [place for place in words if place]:
-        words.setdefault(place - 1, "")
-    end = max(words)
-    for step in (end + 1, 2 * end) if end else (10**k for k in range(7)):
-        words.setdefault(step, "past the end" if end else "")
-    return [
-        Place(step, a(step), b(step), word)
-        for step, word in sorted(words.items())
-        if last is None or step <= last
-    ]
+    for left, right in pairwise(sorted(words)):
+        for step in (right - 1, (left + right) // 2):
+            words.setdefault(step, "")
+    for step in (places[-1] + 1, 2 * places[-1]) if places else (10**k for k in range(7)):
+        words.setdefault(step, "past the end" if places else "")
+    return {step: word for step, word in sorted(words.items()) if step <= (last or LAST_STEP)}
 
 
 def shown(curve: Curve, place: Place) -> tuple[str, str]:

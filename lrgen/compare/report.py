@@ -9,7 +9,7 @@ from ..describe import Curve
 from ..plot.schedules import Observed, Shown
 from .curves import Pair, Parted
 from .observers import MOST_OBSERVED, Along, compare_traces
-from .places import Place, shown, table
+from .places import Place, shown, table_steps
 
 MOST_ROWS = 30
 SHOWN_DIGITS = 30
@@ -36,7 +36,8 @@ class CurveDifference(Difference):
         pair = Pair(both)
         parted = pair.compare(last)
         labels = (both[0].label, both[1].label)
-        rows = table(pair.a, pair.b, labels, last)
+        steps = table_steps(pair.a, pair.b, labels, parted.end, last)
+        rows = [pair.place(step, word) for step, word in steps.items()]
         self.differ = parted.first is not None
         self.text = _lines([*_heads(both), "", *_sentences(parted, pair.a, labels), ""]) + _table(
             rows, pair.a, ("step", *labels)
@@ -48,7 +49,6 @@ class CurveDifference(Difference):
             "largest": _entry(parted.largest, pair.a),
             "largest_relative": _entry(parted.share, pair.a),
             "first_float32": parted.float32,
-            "differing_steps": parted.count,
             "compared": parted.words,
             "table": [_entry(row, pair.a) for row in rows],
         }
@@ -70,8 +70,11 @@ class TraceDifference(Difference):
             words = f"{count:,} observations, exactly"
             if len(observed.values) > MOST_OBSERVED:
                 words += f", of {len(observed.values):,}"
+        parted = sum(along.first is not None for along in found)
         if not self.differ:
             lines.append("They are equal after every observation compared.")
+        elif observed is None:
+            lines.append(f"They part on {parted} of {len(found)} traces.")
         lines += [f"Compared: {words}.", ""]
         width = max(len(along.trace.name) for along in found)
         lines += [f"  {a.trace.name:<{width}}  {_along(a, curve, labels)}" for a in found]
