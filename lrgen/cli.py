@@ -623,10 +623,13 @@ def _shown(arguments: Sequence[str], settings: Sequence[str]) -> list[Shown]:
     names = {label: [p.name for p in one.parameters] for label, one in schedules.items()}
     own = dealt_out(settings, names)
     found = []
+    proved: list[tuple[Schedule, Loaded]] = []  # once each, under however many labels
     with Progress() as progress:
         for number, (label, schedule) in enumerate(schedules.items()):
             progress(number, len(schedules), label)
-            loaded, given = Loaded(schedule), values_of(schedule, own[label])
+            known = (loaded for one, loaded in proved if one == schedule)
+            proved.append((schedule, next(known, None) or Loaded(schedule)))
+            loaded, given = proved[-1][1], values_of(schedule, own[label])
             try:
                 found.append(Shown(label, schedule, loaded.bind(**given)))
             except ValueError as error:
