@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 from ..describe import Curve
 from ..schedule import Schedule, Value
 from ..vectors import FLAGS, SMALLEST_NORMAL, conformance_steps, nearest_float32
-from .subjects import FARTHEST, Answer, Subject, Walker
+from .subjects import Answer, Subject, Walker
 
 Precision = Literal["float32", "float64"]
 MOST_LINES = 20
@@ -26,6 +26,14 @@ MOST_OF_FLOAT32 = 2**14
 """What cancellation leaves of 24 bits, near the end of a curve."""
 LEAST_ALIKE = 0.75
 """Of the deviating steps, so many must tell of the same bug before it is named."""
+
+
+FARTHEST_FLOAT32 = 2**24
+_BUGS: tuple[tuple[Callable[[int], int], str], ...] = (
+    (lambda step: step - 1, "It is one update late, and gives what the step before should"),
+    (lambda step: step + 1, "It is one update early, and gives what the next step should"),
+    (lambda step: int(np.float32(step)), "It gives what the nearest float32 of the step should"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +132,13 @@ class Verdict:
     def lines(self) -> list[str]:
         """A line for each deviation, up to 20 of them, then what they have in common.
 
-        Where there are more, one of each flag is among them.
+        Where there are more, the first of each flag are among them, and the worst of all.
         """
-        kinds = {one.flag: one for one in reversed(self.deviations)}
-        first = sorted(self.deviations, key=lambda one: (kinds[one.flag] is not one, one.step))
-        chosen = sorted(first[:MOST_LINES], key=lambda one: one.step)
-        found = [one.line for one in chosen]
+        telling = {one.flag: one.step for one in reversed(self.deviations)}
+        if self.deviations:
+            telling["worst"] = max(self.deviations, key=lambda one: (one.ulps, -one.step)).step
+        first = sorted(self.deviations, key=lambda one: one.step not in telling.values())
+        found = [one.line for one in sorted(first[:MOST_LINES], key=lambda one: one.step)]
         more = len(self.deviations) - MOST_LINES
         if more > 0:
             found.append(f"and {more:,} more.")
@@ -201,7 +210,9 @@ def _flagged(curve: Curve, values: Mapping[str, Value], last: int | None) -> dic
     flags = conformance_steps(curve.schedule, values, curve.exact)
     source = random.Random(f"lrgen verify {curve.schedule.name}")
     if last is None:
-        end = curve.end or MORE
+        # Some schedules have boundaries at 2**50, too: there is little between those to see.
+        near = [place for place in curve.boundaries if place <= FARTHEST_FLOAT32]
+        end = near[-1] if near else curve.end or MORE
         more = [source.randrange(end + 1) for _ in range(MORE)]
     elif last <= MOST_EVERY:
         more = list(range(last + 1))
@@ -238,18 +249,14 @@ def _deviation(
 def _guess(wrong: list[Answer], curve: Curve, tolerance: Tolerance) -> str:
     """The one bug that most deviations tell of, in a sentence, or nothing."""
     found = [(one.step, one.rate) for one in wrong if one.rate is not None]
-    for by, words in ((-1, "late"), (1, "early")):
+    for moved, words in _BUGS:
         near = [
-            tolerance.holds(rate, curve(step + by))
+            tolerance.holds(rate, curve(moved(step)))
             for step, rate in found
-            if 0 <= step + by <= FARTHEST and curve(step + by) != curve(step)
+            if 0 <= moved(step) != step and curve(moved(step)) != curve(step)
         ]
         if len(near) > 1 and sum(near) >= LEAST_ALIKE * len(found):
-            neighbor = "before" if by < 0 else "after"
-            return (
-                f"It is one update {words}: at {sum(near):,} of these steps it gives the value of "
-                f"the step {neighbor}."
-            )
+            return f"{words}: so it is at {sum(near):,} of these steps."
     ratios = [rate / float(curve(step)) for step, rate in found if float(curve(step))]
     if len(ratios) > 2 and len(ratios) >= LEAST_ALIKE * len(found):
         low, high = min(ratios), max(ratios)
