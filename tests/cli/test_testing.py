@@ -83,6 +83,7 @@ def test_a_scheduler_may_come_with_its_optimizer(steps_down: Bound) -> None:
 def test_a_scheduler_is_walked_from_where_it_is(steps_down: Bound) -> None:
     resumed = scheduler(torch.optim.lr_scheduler.StepLR, lr=0.8, step_size=30, gamma=0.5)
     for _ in range(45):
+        resumed.optimizer.step()
         resumed.step()
     verdict = compared(resumed, steps_down, last_step=100)
 
