@@ -88,8 +88,8 @@ def verify(
     right = bool(verdict.compared) and not verdict.deviations
     if not as_json:
         spelled = repr(against.bound).removeprefix("<lrgen schedule ").removesuffix(">")
-        head = f"{code} is {'' if right else 'not '}{spelled}: {verdict.summary}"
-        return "".join(f"{line}\n" for line in [head, *verdict.lines]), right
+        head = f"{code} is {'' if right else 'not '}{spelled}."
+        return "".join(f"{line}\n" for line in [head, verdict.summary, *verdict.lines]), right
     entry: dict[str, Any] = {
         "code": code,
         "against": {"name": schedule.name, "values": dict(against.bound.values)},

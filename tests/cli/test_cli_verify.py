@@ -111,14 +111,14 @@ def refused(capsys, *arguments: str | os.PathLike[str]) -> str:
     ],
 )
 def test_code_that_is_right_passes(code: str, capsys) -> None:
-    (line,) = told(capsys, code, *COSINE, code=0)
+    head, line = told(capsys, code, *COSINE, code=0)
 
-    assert line.startswith(f"{code} is cosine(base_lr=0.1, total_steps=100, end_lr=0.0): ")
+    assert f"{code} is cosine(base_lr=0.1, total_steps=100, end_lr=0.0)." == head
     assert "each the nearest float32." in line
 
 
 def test_a_factory_is_called_first(capsys) -> None:
-    (line,) = told(capsys, "rates:make", "--factory", *COSINE, code=0)
+    _, line = told(capsys, "rates:make", "--factory", *COSINE, code=0)
 
     assert "Walked to step 1,007; left out: 5 steps beyond it." in line
 
@@ -126,11 +126,12 @@ def test_a_factory_is_called_first(capsys) -> None:
 def test_code_that_is_late_fails_with_a_line_for_each_step(capsys) -> None:
     lines = told(capsys, "rates:late", *COSINE, "--steps", "5", code=1)
 
-    assert lines[0].endswith("6 steps from 0 to 5 compared: 5 not the nearest float32.")
-    assert lines[1].startswith("step 1: got 0.1, exact 0.0999753280183, ")
-    assert lines[1].endswith(f"second: {FLAGS['second']}")
+    assert "rates:late is not cosine(base_lr=0.1, total_steps=100, end_lr=0.0)." == lines[0]
+    assert lines[1].endswith("6 steps from 0 to 5 compared: 5 not the nearest float32.")
+    assert lines[2].startswith("step 1: got 0.1, exact 0.0999753280183, ")
+    assert lines[2].endswith(f"second: {FLAGS['second']}")
     assert lines[-1].startswith("It is one update late")
-    assert 7 == len(lines)
+    assert 8 == len(lines)
 
 
 def test_torch_is_caught_where_it_rises_again(capsys) -> None:
@@ -148,11 +149,11 @@ def test_what_a_function_raises_is_a_deviation(capsys) -> None:
 
 
 def test_a_budget_in_ulps_is_one_of_binary64(capsys) -> None:
-    (line,) = told(capsys, "rates:cosine", *COSINE, "--ulps", "8", code=0)
+    _, line = told(capsys, "rates:cosine", *COSINE, "--ulps", "8", code=0)
     assert "each within 8 ulp of float64." in line
 
     lines = told(capsys, "rates:cosine", *COSINE, "--ulps", "0", code=1)
-    assert "not the nearest float64" in lines[0]
+    assert "not the nearest float64" in lines[1]
 
 
 def test_the_verdict_is_there_for_machines(capsys) -> None:
