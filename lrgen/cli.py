@@ -346,63 +346,10 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _show_stage(schedule: Schedule, stage: str, as_json: bool) -> int:
-    from .pipeline import proved, sampled
-    from .rewrite import rewrite
+    from .stages import after
 
-    match stage:
-        case "resolve":
-            _print_formula(schedule, as_json)
-        case "prove":
-            findings = proved(schedule).findings
-            _print_json(list(findings)) if as_json else print(*findings, sep="\n")
-        case "sample":
-            print(sampled(schedule).text(), end="")
-        case "rewrite":
-            _print_formula(rewrite(proved(schedule)), as_json)
-        case "render":
-            from .pipeline import emit
-
-            texts, _ = emit(schedule, BACKENDS)
-            modules = {path: text for path, text in texts.items() if path.endswith(".py")}
-            if as_json:
-                _print_json(modules)
-            else:
-                for path, text in modules.items():
-                    print(f"# ==> {path} <==", text, sep="\n")
+    print(after(schedule, stage, BACKENDS, as_json=as_json), end="")
     return DONE
-
-
-def _print_formula(schedule: Schedule, as_json: bool) -> None:
-    from .printer import show
-
-    lets = [(let.name, show(let.value), let.reasons) for let in schedule.lets]
-    pieces = [
-        (p.name, show(p.condition) if p.condition else None, show(p.value), p.reasons)
-        for p in schedule.pieces
-    ]
-    state = [(s.name, show(s.initial)) for s in schedule.state]
-    update = [(u.name, show(u.value)) for u in schedule.update]
-    if as_json:
-        memory = {"observes": schedule.observes, "state": dict(state), "update": dict(update)}
-        _print_json(
-            {
-                **(memory if schedule.observes is not None else {}),
-                "lets": [{"name": n, "value": v, "reasons": list(r)} for n, v, r in lets],
-                "pieces": [
-                    {"name": n, "condition": c, "value": v, "reasons": list(r)}
-                    for n, c, v, r in pieces
-                ],
-            }
-        )
-        return
-    for title, lines in (("at first", state), (f"at each {schedule.observes}", update)):
-        if lines:
-            print(f"[{title}]", *(f"{name} = {value}" for name, value in lines), "", sep="\n")
-    for name, value, reasons in lets:
-        print(*(f"# {reason}" for reason in reasons), f"{name} = {value}", sep="\n")
-    for name, condition, value, reasons in pieces:
-        print(f"\n[{name}] {f'while {condition}' if condition else 'afterwards'}")
-        print(*(f"# {reason}" for reason in reasons), value, sep="\n")
 
 
 def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_json: bool) -> int:
