@@ -216,6 +216,11 @@ class Bound:
         values = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         return f"<lrgen schedule {self._schedule.name}({values})>"
 
+    @property
+    def schedule(self) -> Schedule:
+        """What is bound: the author's own formulas, before any rewriting."""
+        return self._schedule
+
     def __call__(self, step: int) -> float:
         """The rate of update number ``step``, counted from 0, in binary64.
 

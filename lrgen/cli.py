@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from . import __version__
+from .compare.options import add_diff, add_verify
+from .progress import Progress
 
 if TYPE_CHECKING:
     from .describe_traces import TracePoint
@@ -27,7 +29,6 @@ BACKENDS = ("python", "numpy", "torch", "keras", "jax")
 STAGES = ("read", "resolve", "prove", "sample", "rewrite", "render")
 OUT = Path("generated")
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-PATIENCE = 1.0
 MOST_WORKERS = 8
 
 
@@ -129,6 +130,12 @@ def _parser() -> argparse.ArgumentParser:
     for command in (listed, show):
         command.add_argument("--json", action="store_true", help="for machines")
     _add_plot(commands.add_parser("plot", help="draw schedules, in the terminal or into a file"))
+    diff = commands.add_parser("diff", help="tell where two schedules part, if they do")
+    diff.set_defaults(run=_diff)
+    add_diff(diff)
+    verify = commands.add_parser("verify", help="hold your own code against exact values")
+    verify.set_defaults(run=_verify)
+    add_verify(verify)
     return parser
 
 
@@ -184,7 +191,7 @@ def _build(options: argparse.Namespace) -> int:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: not a folder. Give another --out.")
     paths, whole = _specs(options.specs)
-    with _Progress() as progress:
+    with Progress() as progress:
         try:
             report = pipeline.build(
                 paths,
@@ -219,7 +226,7 @@ def _check(options: argparse.Namespace) -> int:
     paths, whole = _specs(options.specs)
     if not out.is_dir():
         return _fail(f"{out}: missing. Run `lrgen build`.", FAILED)
-    with _Progress() as progress:
+    with Progress() as progress:
         found = pipeline.check(
             paths,
             out,
@@ -281,32 +288,6 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-class _Progress:
-    """A bar on stderr, once work has taken longer than a second, and only on a terminal."""
-
-    def __init__(self) -> None:
-        self.started = time.monotonic()
-        self.shown = False
-        self.wanted = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __call__(self, done: int, everything: int, name: str) -> None:
-        if not self.wanted or time.monotonic() - self.started < PATIENCE:
-            return
-        filled = 30 * done // max(everything, 1)
-        bar = "#" * filled + "." * (30 - filled)
-        self.shown = True
-        print(f"\r[{bar}] {done:,}/{everything:,} {name:<40.40}", end="", file=sys.stderr)
-        sys.stderr.flush()
-
-    def __exit__(self, *_: object) -> None:
-        if self.shown:
-            print(f"\r{'':78}\r", end="", file=sys.stderr)
-            sys.stderr.flush()
-
-
 # -- list and show -----------------------------------------------------------------------------
 
 
@@ -345,6 +326,7 @@ def _show(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.name}: a folder, but one schedule is wanted. Name a file.")
     _specs([options.name])
     from .bound import bound_values, open_spec
+    from .plot.settings import values_of
 
     specs, name = open_spec(options.name)
     if options.after == "read":
@@ -352,7 +334,7 @@ def _show(options: argparse.Namespace) -> int:
         return DONE
     schedule = specs.schedule(name)
     try:
-        values = bound_values(schedule, _given(schedule, options.set))
+        values = bound_values(schedule, values_of(schedule, options.set))
     except ValueError as error:
         raise UsageError(str(error)) from None
     try:
@@ -363,99 +345,11 @@ def _show(options: argparse.Namespace) -> int:
         raise error.at(file=schedule.file) from None
 
 
-def _given(schedule: Schedule, settings: Sequence[str]) -> dict[str, object]:
-    """``name=value`` texts as values of their parameters' types, still unchecked."""
-    from .expr import Kind
-
-    kinds = {p.name: p.kind for p in schedule.parameters}
-    given: dict[str, object] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise UsageError(f"'{setting}' is not NAME=VALUE, as in warmup_steps=0.")
-        try:
-            match kinds.get(name):
-                case Kind.INT:
-                    given[name] = int(text)
-                case Kind.REAL:
-                    given[name] = float(text)
-                case Kind.INTS:
-                    given[name] = [int(entry) for entry in _entries(text)]
-                case Kind.REALS:
-                    given[name] = [float(entry) for entry in _entries(text)]
-                case Kind.BOOL:
-                    given[name] = {"true": True, "false": False}.get(text.lower(), text)
-                case _:
-                    given[name] = text
-        except ValueError:
-            given[name] = text
-    return given
-
-
-def _entries(text: str) -> list[str]:
-    """``10,20`` or ``[10, 20]`` as its entries."""
-    inside = text.strip().removeprefix("[").removesuffix("]")
-    return [entry for entry in inside.split(",") if entry.strip()]
-
-
 def _show_stage(schedule: Schedule, stage: str, as_json: bool) -> int:
-    from .pipeline import proved, sampled
-    from .rewrite import rewrite
+    from .stages import after
 
-    match stage:
-        case "resolve":
-            _print_formula(schedule, as_json)
-        case "prove":
-            findings = proved(schedule).findings
-            _print_json(list(findings)) if as_json else print(*findings, sep="\n")
-        case "sample":
-            print(sampled(schedule).text(), end="")
-        case "rewrite":
-            _print_formula(rewrite(proved(schedule)), as_json)
-        case "render":
-            from .pipeline import emit
-
-            texts, _ = emit(schedule, BACKENDS)
-            modules = {path: text for path, text in texts.items() if path.endswith(".py")}
-            if as_json:
-                _print_json(modules)
-            else:
-                for path, text in modules.items():
-                    print(f"# ==> {path} <==", text, sep="\n")
+    print(after(schedule, stage, BACKENDS, as_json=as_json), end="")
     return DONE
-
-
-def _print_formula(schedule: Schedule, as_json: bool) -> None:
-    from .printer import show
-
-    lets = [(let.name, show(let.value), let.reasons) for let in schedule.lets]
-    pieces = [
-        (p.name, show(p.condition) if p.condition else None, show(p.value), p.reasons)
-        for p in schedule.pieces
-    ]
-    state = [(s.name, show(s.initial)) for s in schedule.state]
-    update = [(u.name, show(u.value)) for u in schedule.update]
-    if as_json:
-        memory = {"observes": schedule.observes, "state": dict(state), "update": dict(update)}
-        _print_json(
-            {
-                **(memory if schedule.observes is not None else {}),
-                "lets": [{"name": n, "value": v, "reasons": list(r)} for n, v, r in lets],
-                "pieces": [
-                    {"name": n, "condition": c, "value": v, "reasons": list(r)}
-                    for n, c, v, r in pieces
-                ],
-            }
-        )
-        return
-    for title, lines in (("at first", state), (f"at each {schedule.observes}", update)):
-        if lines:
-            print(f"[{title}]", *(f"{name} = {value}" for name, value in lines), "", sep="\n")
-    for name, value, reasons in lets:
-        print(*(f"# {reason}" for reason in reasons), f"{name} = {value}", sep="\n")
-    for name, condition, value, reasons in pieces:
-        print(f"\n[{name}] {f'while {condition}' if condition else 'afterwards'}")
-        print(*(f"# {reason}" for reason in reasons), value, sep="\n")
 
 
 def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_json: bool) -> int:
@@ -588,7 +482,7 @@ def _memory(document: Document) -> dict[str, Any]:
     }
 
 
-# -- plot --------------------------------------------------------------------------------------
+# -- plot, diff and verify ---------------------------------------------------------------------
 
 
 def _plot(options: argparse.Namespace) -> int:
@@ -611,11 +505,54 @@ def _plot(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _diff(options: argparse.Namespace) -> int:
+    from .compare.command import diff, labeled
+    from .plot.command import Request, Unusable
+
+    try:
+        request = Request.read(
+            steps=options.steps,
+            log=False,
+            output=None,
+            metrics=options.metrics,
+            column=options.column,
+            every=options.every,
+        )
+        both = _shown(labeled(options.a, options.b), options.set)
+        screen = (_is_colored(sys.stdout), sys.stdout.encoding or "ascii")
+        text, differ = diff(
+            both, request, as_json=options.json, picture=screen if options.plot else None
+        )
+    except (Unusable, ValueError) as error:
+        raise UsageError(str(error)) from None
+    print(text, end="")
+    return FAILED if differ else DONE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from .compare.command import verify
+
+    try:
+        text, right = verify(
+            options.code,
+            _shown([options.against], options.set)[0],
+            factory=options.factory,
+            steps=options.steps,
+            precision=options.dtype,
+            ulps=options.ulps,
+            as_json=options.json,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    print(text, end="")
+    return DONE if right else FAILED
+
+
 def _shown(arguments: Sequence[str], settings: Sequence[str]) -> list[Shown]:
     """The schedules to be drawn, at the parameters that are set."""
     from .bound import Loaded, open_spec
     from .plot.schedules import MOST_SHOWN, Shown
-    from .plot.settings import dealt_out, with_label
+    from .plot.settings import dealt_out, values_of, with_label
 
     if len(arguments) > MOST_SHOWN:
         raise UsageError(f"{len(arguments)} schedules, the limit is {MOST_SHOWN}. Draw fewer.")
@@ -633,10 +570,13 @@ def _shown(arguments: Sequence[str], settings: Sequence[str]) -> list[Shown]:
     names = {label: [p.name for p in one.parameters] for label, one in schedules.items()}
     own = dealt_out(settings, names)
     found = []
-    with _Progress() as progress:
+    proved: list[tuple[Schedule, Loaded]] = []  # once each, under however many labels
+    with Progress() as progress:
         for number, (label, schedule) in enumerate(schedules.items()):
             progress(number, len(schedules), label)
-            loaded, given = Loaded(schedule), _given(schedule, own[label])
+            known = (loaded for one, loaded in proved if one == schedule)
+            proved.append((schedule, next(known, None) or Loaded(schedule)))
+            loaded, given = proved[-1][1], values_of(schedule, own[label])
             try:
                 found.append(Shown(label, schedule, loaded.bind(**given)))
             except ValueError as error:

@@ -38,6 +38,7 @@ class Curve:
 
     def __init__(self, schedule: Schedule, values: Mapping[str, Value]) -> None:
         self.schedule = schedule
+        self.values = values
         self.exact = Arithmetic(DIGITS)
         self._at = arguments(schedule, values, self.exact)
         self._lets = [(let.name, let.value) for let in schedule.lets]

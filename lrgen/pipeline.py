@@ -11,7 +11,8 @@
 Layers: each module imports from strictly lower ones, and each third-party library comes in through
 one of them.
 
-    0  cycles, errors, expr, files, hashing, intervals, workers
+    0  cycles, errors, expr, files, hashing, intervals, progress,
+       workers
     1  catalogue, evaluate (mpmath), ops, shape_errors
     2  document (pydantic, tomllib), linear, parse, printer, terms, uptodate
     3  inequalities, match, rules, simplify
@@ -22,9 +23,9 @@ one of them.
     8  describe_traces, induction, prove, recheck, render (jinja2), resolve, trace_vectors
     9  prove_traces, recheck_traces
     10 pipeline
-    11 bound
-    12 __init__
-    13 cli
+    11 bound, stages
+    12 __init__, compare/
+    13 cli, testing
     14 __main__
 
 A schedule that remembers goes the same way through modules of its own: its finiteness is shown by

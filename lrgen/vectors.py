@@ -147,7 +147,7 @@ def _case(
 ) -> Case:
     env = arguments(schedule, values, exact)
     rows = []
-    for step, bug in sorted(_steps(schedule, values, exact).items()):
+    for step, bug in sorted(conformance_steps(schedule, values, exact).items()):
         value = _value(schedule, {**env, "step": step}, exact)
         rows.append(row(step, value, bug, exact))
     plain = {p.name: values[p.name] for p in schedule.parameters}
@@ -162,7 +162,9 @@ def row(step: int, value: Any, flag: str, exact: Arithmetic) -> Row:
     return Row(step, exact.decimal(value, SHOWN_DIGITS), rounded, flag)
 
 
-def _steps(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> dict[int, str]:
+def conformance_steps(
+    schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic
+) -> dict[int, str]:
     """Steps with the flag of the bug that each catches; the first flag given to a step stays."""
     places = boundaries(schedule, values, exact)
     last = places[-1] if places else 1_000

@@ -1,4 +1,4 @@
-"""Which schedule a ``NAME=VALUE`` of the command line is meant for."""
+"""What a ``NAME=VALUE`` of the command line means, and for which schedule."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import did_you_mean, quoted
+from ..expr import Kind
+from ..schedule import Schedule
 
 
 def with_label(argument: str) -> tuple[str, str]:
@@ -59,3 +61,40 @@ def _check(fact: str, parameter: str, known: Sequence[str]) -> None:
         hint = did_you_mean(parameter, known)
         hint = hint or (f"Known here: {', '.join(known)}." if known else "There are none.")
         raise ValueError(f"{fact} parameter {quoted(parameter)}. {hint}")
+
+
+def values_of(schedule: Schedule, settings: Sequence[str]) -> dict[str, object]:
+    """``name=value`` texts as values of their parameters' types, still unchecked.
+
+    Raises:
+        ValueError: For a setting that is no ``NAME=VALUE``; one line with a way out.
+    """
+    kinds = {p.name: p.kind for p in schedule.parameters}
+    given: dict[str, object] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"'{setting}' is not NAME=VALUE, as in warmup_steps=0.")
+        try:
+            match kinds.get(name):
+                case Kind.INT:
+                    given[name] = int(text)
+                case Kind.REAL:
+                    given[name] = float(text)
+                case Kind.INTS:
+                    given[name] = [int(entry) for entry in _entries(text)]
+                case Kind.REALS:
+                    given[name] = [float(entry) for entry in _entries(text)]
+                case Kind.BOOL:
+                    given[name] = {"true": True, "false": False}.get(text.lower(), text)
+                case _:
+                    given[name] = text
+        except ValueError:
+            given[name] = text
+    return given
+
+
+def _entries(text: str) -> list[str]:
+    """``10,20`` or ``[10, 20]`` as its entries."""
+    inside = text.strip().removeprefix("[").removesuffix("]")
+    return [entry for entry in inside.split(",") if entry.strip()]
