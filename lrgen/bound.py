@@ -26,7 +26,7 @@ from .render import render
 from .resolve import Library
 from .rewrite import facts_of, piece_facts
 from .sampling import allowed
-from .schedule import Parameter, Schedule, Value
+from .schedule import Caution, Parameter, Schedule, Value
 from .vectors import exact_value
 
 MOST_STEP = 2**63 - 1
@@ -41,7 +41,8 @@ def load(spec: str | os.PathLike[str]) -> Loaded:
     A spec in a file may call the catalogue, and specs that lie beside it.
 
     Args:
-        spec: A name of the catalogue, such as ``"cosine_warmup"``, or a path.
+        spec: A name of the catalogue, such as ``"cosine_warmup"``, a library's own, such as
+            ``"torch/OneCycleLR"``, or a path.
 
     Raises:
         SpecError: When there is none, or it does not hold what it claims.
@@ -97,7 +98,7 @@ class Loaded:
             raise error.at(file=schedule.file) from None
 
     def __repr__(self) -> str:
-        return f"<lrgen schedule {self.name}({', '.join(self.parameters)})>"
+        return f"<lrgen schedule {self._schedule.spec_name}({', '.join(self.parameters)})>"
 
     @property
     def name(self) -> str:
@@ -118,6 +119,11 @@ class Loaded:
     def findings(self) -> tuple[str, ...]:
         """What holds, and whether it was proved or sampled."""
         return self._schedule.findings
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What hurts people who use it, in sentences."""
+        return tuple(caution_text(caution) for caution in self._schedule.cautions)
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -157,7 +163,7 @@ def bound_values(schedule: Schedule, given: Mapping[str, object]) -> dict[str, V
     for name, value in given.items():
         if name not in values:
             hint = did_you_mean(name, values) or f"Known here: {', '.join(values)}."
-            raise ValueError(f"{schedule.name} has no parameter {quoted(name)}. {hint}")
+            raise ValueError(f"{schedule.spec_name} has no parameter {quoted(name)}. {hint}")
         parameter = schedule.parameter(name)
         plain = _plain(parameter, value)
         if plain is None or not parameter.accepts(plain):
@@ -168,6 +174,11 @@ def bound_values(schedule: Schedule, given: Mapping[str, object]) -> dict[str, V
         condition = next(r.condition for r in schedule.requirements if r.text == broken)
         raise ValueError(f"{broken} does not hold: {_shown_values(condition, values)}")
     return values
+
+
+def caution_text(caution: Caution) -> str:
+    """A caution in a line, with the parameters that it holds for."""
+    return caution.text + (f" [{caution.condition_text}]" if caution.condition_text else "")
 
 
 def _shown_values(condition: Expr, values: Mapping[str, Value]) -> str:
@@ -214,7 +225,7 @@ class Bound:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
-        return f"<lrgen schedule {self._schedule.name}({values})>"
+        return f"<lrgen schedule {self._schedule.spec_name}({values})>"
 
     def __call__(self, step: int) -> float:
         """The rate of update number ``step``, counted from 0, in binary64.
@@ -257,21 +268,22 @@ class Bound:
         """
         schedule = self._schedule
         if schedule.observes is None:
-            raise TypeError(f"{schedule.name} observes nothing: ask for its curve(steps)")
+            raise TypeError(f"{schedule.spec_name} observes nothing: ask for its curve(steps)")
         plain: Any = metrics
         observed = np.asarray(plain if hasattr(plain, "__array__") else list(plain), np.float64)
         if not schedule.uses_step:
             if steps is not None:
-                raise TypeError(f"{schedule.name} depends on no step: leave steps out")
+                raise TypeError(f"{schedule.spec_name} depends on no step: leave steps out")
             return np.asarray(self._numpy(observed, **self.values), np.float64)
         if steps is None:
-            raise ValueError(f"{schedule.name} depends on the step: give steps, one a metric")
+            name = schedule.spec_name
+            raise ValueError(f"{name} depends on the step: give steps, one a metric")
         return np.asarray(self._numpy(observed, _step_array(steps), **self.values), np.float64)
 
     def _has_no_curve(self) -> TypeError:
         schedule = self._schedule
         return TypeError(
-            f"{schedule.name} depends on the {schedule.observes} that it observes: "
+            f"{schedule.spec_name} depends on the {schedule.observes} that it observes: "
             "ask for its trace(metrics)"
         )
 
