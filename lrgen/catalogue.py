@@ -24,8 +24,8 @@ def catalogue() -> dict[str, Path]:
 
 def dialects(library: str = "*") -> dict[str, Path]:
     """What libraries call schedules themselves, as ``torch/OneCycleLR``; of one or of all."""
-    found = sorted((data_folder("spec") / "dialects").glob(f"{library}/*.toml"))
-    return {f"{path.parent.name}/{path.stem}": path for path in found}
+    found = (data_folder("spec") / "dialects").glob(f"{library}/*.toml")
+    return dict(sorted((f"{path.parent.name}/{path.stem}", path) for path in found))
 
 
 def libraries() -> list[str]:

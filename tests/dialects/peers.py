@@ -100,7 +100,7 @@ def first_difference(
     """
     a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     assert a.shape == b.shape, f"{a.shape} values against {b.shape}"
-    scale = max((float(np.max(np.abs(c[np.isfinite(c)]), initial=0.0)) for c in (a, b)))
+    scale = max(float(np.max(np.abs(c[np.isfinite(c)]), initial=0.0)) for c in (a, b))
     with np.errstate(invalid="ignore"):
         near = np.abs(a - b) <= relative * np.abs(b) + of_scale * scale
     wrong = ~(near | (a == b) | (np.isnan(a) & np.isnan(b)))
