@@ -31,7 +31,7 @@ def assert_matches(
     It is asked at update 0, at each boundary and its neighbors, near the end and past it, at random
     updates between, and where float32 and 32-bit integers no longer hold a step. A scheduler with
     ``step()`` and ``get_last_lr()`` is walked from where it is, up to 200,000 steps, and is not put
-    back: give a new one.
+    back: give a new one. Of several parameter groups the first is compared.
 
     Args:
         schedule: A function of the step; a scheduler of torch, alone or in a tuple with its

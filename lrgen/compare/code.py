@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import did_you_mean, quoted
+from ..errors import SpecError, did_you_mean, quoted
 
 
 class NotThere(Exception):
@@ -70,5 +70,5 @@ def _from_file(path: Path) -> Any:
 
 
 def _told(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+    text = str(SpecError(" ".join(str(error).split())[:200]))  # no control characters
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -124,7 +124,8 @@ class Pair:
         if before.size <= MOST_EXACT:
             return [int(step) for step in before]
         places = boundaries_of(self.a, self.b, self.outlines, int(before[-1]))
-        spread = np.linspace(0, before.size - 1, MOST_EXACT - len(places)).astype(np.int64)
+        count = max(MOST_EXACT - len(places), 2)
+        spread = np.linspace(0, before.size - 1, count).astype(np.int64)
         chosen = {int(step) for step in before[spread]}
         return sorted(chosen | places.intersection(before.tolist()))
 

@@ -262,4 +262,6 @@ def _shown(thing: Any) -> str:
 
 
 def _cut(text: str) -> str:
+    # A terminal obeys control characters: a stranger's are shown, not sent.
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

@@ -183,6 +183,19 @@ def test_a_long_run_is_compared_at_boundaries_and_random_steps() -> None:
     assert 10**9 == found.share.at
 
 
+def test_lists_with_more_boundaries_than_are_compared_exactly(monkeypatch) -> None:
+    monkeypatch.setattr(curves, "MOST_EXACT", 50)
+    at = tuple(range(10, 1_000, 10))
+    a, b = (
+        shown(label, "multi_step", milestones=at, base_lr=1.0, gamma=gamma)
+        for label, gamma in (("A", 0.5), ("B", math.nextafter(0.5, 1)))
+    )
+    found = parted(a, b)
+
+    assert found.first is not None
+    assert 10 == found.first.at
+
+
 def test_a_parameter_is_set_in_both_or_in_one(capsys) -> None:
     text = told(capsys, "old=cosine", "cosine", "--set", "total_steps=70", "old.base_lr=0.5")
 

@@ -285,6 +285,14 @@ def test_what_is_no_schedule_is_said_in_a_line(thing: Any, said: str, cosine: Bo
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_stranger_raises_is_shown_and_not_sent(cosine: Bound) -> None:
+    def rate(step: int) -> float:
+        raise ValueError("red \x1b[31m alert")
+
+    assert all("\x1b" not in line for line in lines(rate, cosine))
+    assert "raised ValueError: red \\x1b[31m alert" in lines(rate, cosine)[1]
+
+
 def test_a_schedule_that_remembers_has_no_rate_at_a_step(cosine: Bound) -> None:
     with pytest.raises(ValueError, match="observes a metric"):
         assert_matches(cosine, load("greedy").bind())
