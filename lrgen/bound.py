@@ -26,7 +26,7 @@ from .render import render
 from .resolve import Library
 from .rewrite import facts_of, piece_facts
 from .sampling import allowed
-from .schedule import Parameter, Schedule, Value
+from .schedule import Caution, Parameter, Schedule, Value
 from .vectors import exact_value
 
 MOST_STEP = 2**63 - 1
@@ -41,7 +41,8 @@ def load(spec: str | os.PathLike[str]) -> Loaded:
     A spec in a file may call the catalogue, and specs that lie beside it.
 
     Args:
-        spec: A name of the catalogue, such as ``"cosine_warmup"``, or a path.
+        spec: A name of the catalogue, such as ``"cosine_warmup"``, a library's own, such as
+            ``"torch/OneCycleLR"``, or a path.
 
     Raises:
         SpecError: When there is none, or it does not hold what it claims.
@@ -92,12 +93,13 @@ class Loaded:
     def __init__(self, schedule: Schedule) -> None:
         """Prove ``schedule`` and hold its rewritten form against exact values."""
         try:
-            self._schedule, self._rewritten, _ = checked(schedule)
+            self._schedule, rewritten, _ = checked(schedule)
         except SpecError as error:
             raise error.at(file=schedule.file) from None
+        self._code = _Code(rewritten)
 
     def __repr__(self) -> str:
-        return f"<lrgen schedule {self.name}({', '.join(self.parameters)})>"
+        return f"<lrgen schedule {self._schedule.spec_name}({', '.join(self.parameters)})>"
 
     @property
     def name(self) -> str:
@@ -118,6 +120,11 @@ class Loaded:
     def findings(self) -> tuple[str, ...]:
         """What holds, and whether it was proved or sampled."""
         return self._schedule.findings
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What hurts people who use it, in sentences."""
+        return tuple(caution_text(caution) for caution in self._schedule.cautions)
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -144,7 +151,7 @@ class Loaded:
             ValueError: For an unknown parameter, or a value that breaks a rule; it names the
                 parameter, the rule and the value.
         """
-        return Bound(self._schedule, self._rewritten, bound_values(self._schedule, values))
+        return Bound(self._schedule, self._code, bound_values(self._schedule, values))
 
 
 def bound_values(schedule: Schedule, given: Mapping[str, object]) -> dict[str, Value]:
@@ -157,7 +164,7 @@ def bound_values(schedule: Schedule, given: Mapping[str, object]) -> dict[str, V
     for name, value in given.items():
         if name not in values:
             hint = did_you_mean(name, values) or f"Known here: {', '.join(values)}."
-            raise ValueError(f"{schedule.name} has no parameter {quoted(name)}. {hint}")
+            raise ValueError(f"{schedule.spec_name} has no parameter {quoted(name)}. {hint}")
         parameter = schedule.parameter(name)
         plain = _plain(parameter, value)
         if plain is None or not parameter.accepts(plain):
@@ -168,6 +175,11 @@ def bound_values(schedule: Schedule, given: Mapping[str, object]) -> dict[str, V
         condition = next(r.condition for r in schedule.requirements if r.text == broken)
         raise ValueError(f"{broken} does not hold: {_shown_values(condition, values)}")
     return values
+
+
+def caution_text(caution: Caution) -> str:
+    """A caution in a line, with the parameters that it holds for."""
+    return caution.text + (f" [{caution.condition_text}]" if caution.condition_text else "")
 
 
 def _shown_values(condition: Expr, values: Mapping[str, Value]) -> str:
@@ -197,24 +209,45 @@ def _plain(parameter: Parameter, value: Any) -> Value | None:
         return None
 
 
+class _Code:
+    """What a rewritten schedule computes, compiled once and only when asked for."""
+
+    def __init__(self, rewritten: Schedule) -> None:
+        self._rewritten = rewritten
+
+    @cached_property
+    def rate(self) -> Callable[[int, Mapping[str, Value]], float]:
+        """A step's rate, as the emitted module of plain Python computes it."""
+        function: Callable[[int, Mapping[str, Value]], float] = compiled(self._rewritten)
+        return function
+
+    @cached_property
+    def numpy(self) -> Callable[..., NDArray[np.float64]]:
+        """The function of the emitted NumPy module."""
+        rewritten = self._rewritten
+        facts, always = piece_facts(rewritten), facts_of(rewritten)
+        emitted = render(rewritten, BACKENDS["numpy"], facts, always)
+        scope: dict[str, Any] = {"__name__": emitted.path}
+        exec(compile(emitted.text, f"<{emitted.path}>", "exec"), scope)
+        function: Callable[..., NDArray[np.float64]] = scope[rewritten.name]
+        return function
+
+
 class Bound:
     """A schedule at given parameters: called with a step, it gives that update's rate.
 
     One that observes something has a :meth:`trace` instead.
     """
 
-    def __init__(self, schedule: Schedule, rewritten: Schedule, values: dict[str, Value]) -> None:
+    def __init__(self, schedule: Schedule, code: _Code, values: dict[str, Value]) -> None:
         self._schedule = schedule
-        self._rewritten = rewritten
+        self._code = code
         self.values: Mapping[str, Value] = MappingProxyType(values)
         """Every parameter's value."""
-        self._rate: Callable[[int, Mapping[str, Value]], float] | None = None
-        if schedule.observes is None:
-            self._rate = compiled(rewritten)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
-        return f"<lrgen schedule {self._schedule.name}({values})>"
+        return f"<lrgen schedule {self._schedule.spec_name}({values})>"
 
     @property
     def schedule(self) -> Schedule:
@@ -228,9 +261,9 @@ class Bound:
             ValueError: When ``step`` is no integer from 0 to 2**63 - 1.
             TypeError: For a schedule that observes something: it has a trace, and no curve.
         """
-        if self._rate is None:
+        if self._schedule.observes is not None:
             raise self._has_no_curve()
-        return float(self._rate(_checked(step), self.values))
+        return float(self._code.rate(_checked(step), self.values))
 
     def curve(self, steps: Iterable[int] | ArrayLike) -> NDArray[np.float64]:
         """The rate at each of ``steps``, computed by the emitted NumPy module.
@@ -242,10 +275,10 @@ class Bound:
             ValueError: When one of them is negative or no integer.
             TypeError: For a schedule that observes something: it has a trace, and no curve.
         """
-        if self._rate is None:
+        if self._schedule.observes is not None:
             raise self._has_no_curve()
         array = _step_array(steps)
-        return np.asarray(self._numpy(array, **self.values), np.float64)
+        return np.asarray(self._code.numpy(array, **self.values), np.float64)
 
     def trace(
         self, metrics: Iterable[float] | ArrayLike, steps: Iterable[int] | ArrayLike | None = None
@@ -262,21 +295,22 @@ class Bound:
         """
         schedule = self._schedule
         if schedule.observes is None:
-            raise TypeError(f"{schedule.name} observes nothing: ask for its curve(steps)")
+            raise TypeError(f"{schedule.spec_name} observes nothing: ask for its curve(steps)")
         plain: Any = metrics
         observed = np.asarray(plain if hasattr(plain, "__array__") else list(plain), np.float64)
         if not schedule.uses_step:
             if steps is not None:
-                raise TypeError(f"{schedule.name} depends on no step: leave steps out")
-            return np.asarray(self._numpy(observed, **self.values), np.float64)
+                raise TypeError(f"{schedule.spec_name} depends on no step: leave steps out")
+            return np.asarray(self._code.numpy(observed, **self.values), np.float64)
         if steps is None:
-            raise ValueError(f"{schedule.name} depends on the step: give steps, one a metric")
-        return np.asarray(self._numpy(observed, _step_array(steps), **self.values), np.float64)
+            name = schedule.spec_name
+            raise ValueError(f"{name} depends on the step: give steps, one a metric")
+        return np.asarray(self._code.numpy(observed, _step_array(steps), **self.values), np.float64)
 
     def _has_no_curve(self) -> TypeError:
         schedule = self._schedule
         return TypeError(
-            f"{schedule.name} depends on the {schedule.observes} that it observes: "
+            f"{schedule.spec_name} depends on the {schedule.observes} that it observes: "
             "ask for its trace(metrics)"
         )
 
@@ -293,21 +327,11 @@ class Bound:
             ValueError: For a ``step`` or ``digits`` out of its range.
             TypeError: For a schedule that observes something: it has a trace, and no curve.
         """
-        if self._rate is None:
+        if self._schedule.observes is not None:
             raise self._has_no_curve()
         if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= 10_000:
             raise ValueError(f"digits must be an integer from 1 to 10,000, got {_shown(digits)}")
         return exact_value(self._schedule, self.values, _checked(step), digits)
-
-    @cached_property
-    def _numpy(self) -> Callable[..., NDArray[np.float64]]:
-        rewritten = self._rewritten
-        facts, always = piece_facts(rewritten), facts_of(rewritten)
-        emitted = render(rewritten, BACKENDS["numpy"], facts, always)
-        scope: dict[str, Any] = {"__name__": emitted.path}
-        exec(compile(emitted.text, f"<{emitted.path}>", "exec"), scope)
-        function: Callable[..., NDArray[np.float64]] = scope[rewritten.name]
-        return function
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Where specs are found: the catalogue that comes with lrgen, and what a user names."""
+"""Where specs are found: the catalogue and the dialects of lrgen, and what a user names."""
 
 from __future__ import annotations
 
@@ -22,6 +22,23 @@ def catalogue() -> dict[str, Path]:
     return {path.stem: path for path in sorted((data_folder("spec") / "schedules").glob("*.toml"))}
 
 
+def dialects(library: str = "*") -> dict[str, Path]:
+    """What libraries call schedules themselves, as ``torch/OneCycleLR``; of one or of all."""
+    found = (data_folder("spec") / "dialects").glob(f"{library}/*.toml")
+    return dict(sorted((f"{path.parent.name}/{path.stem}", path) for path in found))
+
+
+def libraries() -> list[str]:
+    """The libraries that have dialects."""
+    return list(dict.fromkeys(name.partition("/")[0] for name in dialects()))
+
+
+def library_of(path: Path) -> str:
+    """The library whose dialect ``path`` belongs to; empty for any other spec."""
+    root = data_folder("spec") / "dialects"
+    return path.parent.name if path.parent.parent == root else ""
+
+
 def shown(path: Path) -> str:
     """How messages name a spec: the catalogue's never by where this machine keeps them."""
     if path.is_relative_to(data_folder("spec")):
@@ -39,12 +56,12 @@ def origin(path: Path) -> str:
 
 
 def find(names: Sequence[str]) -> list[Path]:
-    """The spec files that ``names`` mean: files, folders, or schedules of the catalogue.
+    """The spec files that ``names`` mean: files, folders, schedules of the catalogue, dialects.
 
     Raises:
         SpecError: For a name that is none of these, and for a link that leads out of its folder.
     """
-    known = catalogue()
+    known = catalogue() | dialects()
     found: dict[Path, None] = {}
     for name in names:
         path = Path(name)
@@ -75,6 +92,8 @@ def find(names: Sequence[str]) -> list[Path]:
             found[known[name]] = None
         else:
             hint = did_you_mean(name, known) or "See `lrgen list`, or give a path."
+            if name in libraries():
+                hint = f"That is a library: `lrgen list {name}` names its schedules."
             raise SpecError(f"no schedule {quoted(name)}", hint)
     if len(found) > MOST_SPECS:
         raise SpecError(f"{len(found):,} specs, the limit is {MOST_SPECS:,}", "Build fewer.")

@@ -20,9 +20,8 @@ from .progress import Progress
 
 if TYPE_CHECKING:
     from .describe_traces import TracePoint
-    from .document import Document
+    from .document import Document, Source
     from .plot.schedules import Shown
-    from .resolve import Library
     from .schedule import Schedule, Value
 
 BACKENDS = ("python", "numpy", "torch", "keras", "jax")
@@ -95,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
             "specs",
             nargs="*",
             metavar="SPEC",
-            help="a spec file, a folder of them, or a name of the catalogue; "
+            help="a spec file, a folder of them, a name of the catalogue, or LIBRARY/NAME; "
             "without any: the whole catalogue",
         )
         command.add_argument(
@@ -109,13 +108,24 @@ def _parser() -> argparse.ArgumentParser:
             help=f"only this one, may be given more than once: {', '.join(BACKENDS)}",
         )
 
-    listed = commands.add_parser("list", help="name the schedules of the catalogue")
+    listed = commands.add_parser(
+        "list", help="name the schedules of the catalogue, or those of libraries"
+    )
     listed.set_defaults(run=_list)
+    listed.add_argument(
+        "libraries",
+        nargs="*",
+        metavar="LIBRARY",
+        help="what this library calls its schedules, as torch; without any: the catalogue",
+    )
+    listed.add_argument("--dialects", action="store_true", help="those of every library")
     show = commands.add_parser(
         "show", help="tell what a schedule is, which values it has, and what people get wrong"
     )
     show.set_defaults(run=_show)
-    show.add_argument("name", metavar="NAME", help="a name of the catalogue, or a spec file")
+    show.add_argument(
+        "name", metavar="NAME", help="a name of the catalogue, LIBRARY/NAME, or a spec file"
+    )
     show.add_argument(
         "--after", choices=STAGES, metavar="STAGE", help=f"what a stage gives: {', '.join(STAGES)}"
     )
@@ -145,7 +155,8 @@ def _add_plot(plot: argparse.ArgumentParser) -> None:
         "names",
         nargs="+",
         metavar="[LABEL=]NAME",
-        help="a name of the catalogue, or a spec file; with a label, the same one more than once",
+        help="a name of the catalogue, LIBRARY/NAME, or a spec file; with a label, the same one "
+        "more than once",
     )
     plot.add_argument(
         "--set",
@@ -292,30 +303,14 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from .catalogue import catalogue, shown
-    from .document import read_source
+    from .errors import SpecError
+    from .listing import listed
 
-    sources = [read_source(path, shown(path)) for path in catalogue().values()]
-    if options.json:
-        _print_json(
-            [
-                {
-                    "name": source.document.name,
-                    "title": source.document.title,
-                    "file": source.file,
-                    "drives": source.document.drives,
-                    "base": source.document.base,
-                    "observes": source.document.observes,
-                    "parameters": list(source.document.parameters),
-                    "cites": source.document.cites,
-                }
-                for source in sources
-            ]
-        )
-        return DONE
-    width = max(len(source.document.name) for source in sources)
-    for source in sources:
-        print(f"{source.document.name:<{width}}  {source.document.title}")
+    try:
+        text = listed(options.libraries, every=options.dialects, as_json=options.json)
+    except SpecError as error:
+        raise UsageError(str(error)) from None
+    print(text, end="")
     return DONE
 
 
@@ -340,7 +335,7 @@ def _show(options: argparse.Namespace) -> int:
     try:
         if options.after is not None:
             return _show_stage(schedule, options.after, options.json)
-        return _show_all(specs, schedule, values, options.json)
+        return _show_all(specs.source(name), schedule, values, options.json)
     except SpecError as error:
         raise error.at(file=schedule.file) from None
 
@@ -352,7 +347,9 @@ def _show_stage(schedule: Schedule, stage: str, as_json: bool) -> int:
     return DONE
 
 
-def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_json: bool) -> int:
+def _show_all(source: Source, schedule: Schedule, values: dict[str, Value], as_json: bool) -> int:
+    from .bound import caution_text
+    from .describe import cautions, one_line, written_pieces
     from .errors import SpecError
     from .evaluate import NotFinite
     from .pipeline import proved
@@ -362,12 +359,12 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
         rows, entries, sentences = _told(held, values)
     except NotFinite as error:
         raise SpecError(f"not finite at these values: {error.fact}", "Change them.") from None
-    document = specs.source(schedule.name).document
-    pieces = _written_pieces(document)
+    document = source.document
+    pieces = written_pieces(document)
     if as_json:
         _print_json(
             {
-                "name": schedule.name,
+                "name": source.key,
                 "title": schedule.title,
                 "file": schedule.file,
                 "drives": schedule.drives,
@@ -375,7 +372,7 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
                 "cites": list(schedule.cites),
                 "require": list(document.require),
                 **(_memory(document) if document.observes is not None else {}),
-                "lets": {name: _one_line(text) for name, text in document.let.items()},
+                "lets": {name: one_line(text) for name, text in document.let.items()},
                 "pieces": [{"name": n, "holds": c, "value": v} for n, c, v in pieces],
                 "parameters": [
                     {
@@ -387,6 +384,10 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
                     }
                     for p in schedule.parameters
                 ],
+                "cautions": [
+                    {"text": c.text, "when": c.condition_text or None, "holds": holds}
+                    for c, holds in cautions(schedule, values)
+                ],
                 "findings": list(held.findings),
                 "values": values,
                 "table": entries,
@@ -394,7 +395,7 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
             }
         )
         return DONE
-    print(f"{_painted(schedule.name, '1', sys.stdout)}: {schedule.title}")
+    print(f"{_painted(source.key, '1', sys.stdout)}: {schedule.title}")
     _section("Formula, where step counts updates from 0")
     _columns(
         [
@@ -403,20 +404,23 @@ def _show_all(specs: Library, schedule: Schedule, values: dict[str, Value], as_j
         ]
     )
     for name, text in document.let.items():
-        print(f"  where {name} = {_one_line(text)}")
+        print(f"  where {name} = {one_line(text)}")
     if document.observes is not None:
         _section("Remembered, at first")
-        _columns([(name, f"= {_one_line(text)}") for name, text in document.state.items()])
+        _columns([(name, f"= {one_line(text)}") for name, text in document.state.items()])
         _section(f"Then, at each {document.observes}")
-        _columns([(name, f"= {_one_line(text)}") for name, text in document.update.items()])
+        _columns([(name, f"= {one_line(text)}") for name, text in document.update.items()])
     if document.require:
         _section("Required")
-        _columns([(_one_line(rule),) for rule in document.require])
+        _columns([(one_line(rule),) for rule in document.require])
     if schedule.parameters:
         _section("Parameters")
         _columns(
             [(p.name, p.spelling, _unit(schedule, p.name), p.doc) for p in schedule.parameters]
         )
+    if schedule.cautions:
+        _section("Caution")
+        _columns([(caution_text(caution),) for caution in schedule.cautions])
     _section("Shown, for all parameters that are allowed")
     _columns([(finding,) for finding in held.findings])
     if schedule.ulps_why:
@@ -475,10 +479,12 @@ def _trace_row(schedule: Schedule, point: TracePoint, value: str) -> tuple[str, 
 
 def _memory(document: Document) -> dict[str, Any]:
     """What is observed and remembered, as the author wrote it."""
+    from .describe import one_line
+
     return {
         "observes": document.observes,
-        "state": {name: _one_line(text) for name, text in document.state.items()},
-        "update": {name: _one_line(text) for name, text in document.update.items()},
+        "state": {name: one_line(text) for name, text in document.state.items()},
+        "update": {name: one_line(text) for name, text in document.update.items()},
     }
 
 
@@ -582,25 +588,6 @@ def _shown(arguments: Sequence[str], settings: Sequence[str]) -> list[Shown]:
             except ValueError as error:
                 raise UsageError(f"{label}: {error}") from None
     return found
-
-
-def _written_pieces(document: Document) -> list[tuple[str, str, str]]:
-    """(name, when it holds, value) of each piece, as the author wrote them."""
-    if document.value is not None:
-        return [("value", "always", _one_line(document.value))]
-    result = []
-    for piece in document.piece:
-        holds = "afterwards"
-        if piece.until is not None:
-            holds = f"while step < {_one_line(piece.until)}"
-        elif piece.when is not None:
-            holds = f"while {_one_line(piece.when)}"
-        result.append((piece.name, holds, _one_line(piece.value)))
-    return result
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split()).replace("( ", "(").replace(" )", ")")
 
 
 def _unit(schedule: Schedule, name: str) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .document import Document
 from .evaluate import Arithmetic, NotFinite
 from .sampling import arguments, boundaries
-from .schedule import Piece, Schedule, Value
+from .schedule import Caution, Piece, Schedule, Value
 
 DIGITS = 50
 SHOWN_DIGITS = 6
@@ -99,6 +100,35 @@ def table(curve: Curve) -> list[Point]:
     return [
         Point(step, curve(step), curve.piece(step).name, place)
         for step, place in sorted(places.items())
+    ]
+
+
+def written_pieces(document: Document) -> list[tuple[str, str, str]]:
+    """(name, when it holds, value) of each piece, as the author wrote them."""
+    if document.value is not None:
+        return [("value", "always", one_line(document.value))]
+    result = []
+    for piece in document.piece:
+        holds = "afterwards"
+        if piece.until is not None:
+            holds = f"while step < {one_line(piece.until)}"
+        elif piece.when is not None:
+            holds = f"while {one_line(piece.when)}"
+        result.append((piece.name, holds, one_line(piece.value)))
+    return result
+
+
+def one_line(text: str) -> str:
+    """A formula of several lines as one."""
+    return " ".join(text.split()).replace("( ", "(").replace(" )", ")")
+
+
+def cautions(schedule: Schedule, values: Mapping[str, Value]) -> list[tuple[Caution, bool]]:
+    """Every caution of the author's, and whether it holds at ``values``."""
+    exact = Arithmetic(DIGITS)
+    at = arguments(schedule, values, exact)
+    return [
+        (c, c.condition is None or bool(exact.value(c.condition, at))) for c in schedule.cautions
     ]
 
 

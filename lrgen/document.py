@@ -26,6 +26,7 @@ MOST_TITLE = 69
 MOST_PARAMETERS = 32
 MOST_PIECES = 32
 MOST_EXAMPLES = 16
+MOST_CAUTIONS = 16
 
 # What emitted modules call by these names themselves.
 _EMITTED = set.union(
@@ -62,6 +63,7 @@ _TAKEN: dict[str, set[str]] = {
     "the word": set(),
 }
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Formula = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
@@ -127,6 +129,16 @@ class AccuracyShape(_Shape):
     why: Text
 
 
+class CautionShape(_Shape):
+    """``[[caution]]``: a sentence on what hurts people who use this schedule.
+
+    ``when`` is a condition between parameters; without it, the sentence holds for all of them.
+    """
+
+    text: Text
+    when: Formula | None = None
+
+
 class Document(_Shape):
     """A whole spec file."""
 
@@ -146,6 +158,12 @@ class Document(_Shape):
     claims: ClaimsShape = ClaimsShape()
     example: list[ExampleShape] = []
     accuracy: AccuracyShape | None = None
+    caution: list[CautionShape] = []
+
+    @property
+    def emitted_name(self) -> str:
+        """``OneCycleLR.momentum`` as ``one_cycle_lr_momentum``: a module and a function."""
+        return _HUMP.sub("_", self.name).replace(".", "_").lower()
 
 
 class Source(BaseModel):
@@ -154,6 +172,7 @@ class Source(BaseModel):
     Attributes:
         file: Its name in messages.
         origin: Its name in emitted headers.
+        library: Whose dialect it belongs to; empty for a schedule of the catalogue or a user's.
         digest: Of its bytes.
         document: What it holds.
     """
@@ -161,17 +180,25 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True)
     file: str
     origin: str
+    library: str = ""
     digest: str
     document: Document
 
+    @property
+    def key(self) -> str:
+        """What it is called for: ``cosine``, or ``torch/OneCycleLR``."""
+        name = self.document.name
+        return f"{self.library}/{name}" if self.library else name
 
-def read_source(path: Path, shown: str, origin: str = "") -> Source:
+
+def read_source(path: Path, shown: str, origin: str = "", library: str = "") -> Source:
     """Read the spec at ``path``.
 
     Args:
         path: A regular file of at most 64 KiB.
         shown: How messages name it.
         origin: How emitted headers name it, wherever the build is run; by default its file name.
+        library: Whose dialect it belongs to, if it is one.
 
     Raises:
         SpecError: When it is no regular file, no TOML, or has not the shape of a spec.
@@ -185,6 +212,7 @@ def read_source(path: Path, shown: str, origin: str = "") -> Source:
     return Source(
         file=shown,
         origin=origin or path.name,
+        library=library,
         digest=hashlib.sha256(data).hexdigest(),
         document=document,
     )
@@ -246,6 +274,7 @@ def _shape(data: dict[str, Any]) -> Document:
         ("states", document.state, MOST_PIECES),
         ("updates", document.update, MOST_PIECES),
         ("requirements", document.require, MOST_PARAMETERS),
+        ("cautions", document.caution, MOST_CAUTIONS),
     ):
         if len(entries) > most:
             raise SpecError(f"{len(entries)} {kind}, the limit is {most}", "Split the schedule.")
@@ -264,13 +293,15 @@ def _fields_at(place: Sequence[str]) -> list[str]:
             model = ExampleShape
         case ["accuracy", *_]:
             model = AccuracyShape
+        case ["caution", *_]:
+            model = CautionShape
         case _:
             model = Document
     return list(model.model_fields)
 
 
 def _check_names(document: Document, path: Path) -> None:
-    check_identifier(document.name, "the schedule")
+    _check_schedule_name(document)
     if document.name != path.stem:
         raise SpecError(
             f"the schedule is named '{document.name}', its file '{path.stem}'",
@@ -290,7 +321,7 @@ def _check_names(document: Document, path: Path) -> None:
             "Emitted docstrings begin with it, in one line.",
             key="title",
         )
-    taken: dict[str, str] = {document.name: "the schedule"}
+    taken: dict[str, str] = {document.emitted_name: "the schedule"}
     named = [("parameter", n) for n in document.parameters] + [("let", n) for n in document.let]
     named += [("piece", p.name) for p in document.piece]
     if document.observes is not None:
@@ -315,11 +346,23 @@ def _check_names(document: Document, path: Path) -> None:
         check_identifier(example.name, "the example")
 
 
+def _check_schedule_name(document: Document) -> None:
+    """A name such as ``OneCycleLR.momentum`` says after a dot what else a library drives."""
+    name, dot, quantity = document.name.partition(".")
+    if not dot:
+        check_identifier(name, "the schedule")
+    elif not (_IDENTIFIER.fullmatch(name) and _IDENTIFIER.fullmatch(quantity)):
+        check_identifier(document.name, "the schedule")
+    if document.emitted_name in RESERVED:
+        raise SpecError(f"the schedule '{document.name}' is reserved", "Choose another name.")
+
+
 def _texts(document: Document) -> Iterator[tuple[str, str]]:
     """Every text for people, with its key."""
     yield "title", document.title
     yield from (("cites", cite) for cite in document.cites)
     yield from ((f"parameters.{n}.doc", p.doc) for n, p in document.parameters.items())
     yield from ((f"example '{e.name}'", e.doc) for e in document.example)
+    yield from ((f"caution {n}", one.text) for n, one in enumerate(document.caution, 1))
     if document.accuracy is not None:
         yield "accuracy.why", document.accuracy.why

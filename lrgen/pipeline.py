@@ -23,7 +23,7 @@ one of them.
     8  describe_traces, induction, prove, recheck, render (jinja2), resolve, trace_vectors
     9  prove_traces, recheck_traces
     10 pipeline
-    11 bound, stages
+    11 bound, listing, stages
     12 __init__, compare/
     13 cli, testing
     14 __main__
@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import files
-from .catalogue import catalogue, origin, shown
+from .catalogue import catalogue, dialects, library_of, origin, shown
 from .errors import SpecError
 from .uptodate import inputs_digest, packages, removable
 
@@ -75,31 +75,41 @@ class Report:
 
 
 def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
-    """The specs at ``paths`` together with the catalogue, and the names of those at ``paths``.
+    """The specs at ``paths``, with all that they may call, and the names of those at ``paths``.
+
+    Every spec may call the catalogue; a dialect may call those of its own library as well.
 
     Raises:
         SpecError: For a file that is no spec, and for two of one name.
     """
-    from .document import read_source
     from .resolve import Library
 
     own: dict[str, Source] = {}
     for path in paths:
-        source = read_source(path, shown(path), origin(path))
-        name = source.document.name
-        if name in own:
+        source = read(path)
+        if source.key in own:
             raise SpecError(
-                f"the name '{name}' stands in {own[name].file} as well",
+                f"the name '{source.key}' stands in {own[source.key].file} as well",
                 "Rename one of them.",
                 file=source.file,
             )
-        own[name] = source
-    others = [
-        read_source(path, shown(path), origin(path))
-        for name, path in catalogue().items()
-        if name not in own
-    ]
+        own[source.key] = source
+    known = catalogue()
+    for name in dict.fromkeys(source.library for source in own.values() if source.library):
+        known |= dialects(name)
+    others = [read(path) for name, path in known.items() if name not in own]
     return Library([*others, *own.values()]), list(own)
+
+
+def read(path: Path) -> Source:
+    """The spec at ``path``, named as the whole build names it.
+
+    Raises:
+        SpecError: When it is no spec.
+    """
+    from .document import read_source
+
+    return read_source(path, shown(path), origin(path), library_of(path))
 
 
 def proved(schedule: Schedule) -> Schedule:
@@ -176,6 +186,7 @@ def wanted(
 
     specs, names = library(paths)
     schedules = [specs.schedule(name) for name in names]
+    _check_emitted(schedules)
     texts: dict[str, str] = {}
     built = []
     results = each(partial(_emitted, backends=tuple(backends)), schedules, workers)
@@ -188,6 +199,19 @@ def wanted(
     if progress is not None:
         progress(len(names), len(names), "")
     return texts, tuple(built)
+
+
+def _check_emitted(schedules: Iterable[Schedule]) -> None:
+    """Raise SpecError where two schedules would be written to one file."""
+    first: dict[str, Schedule] = {}
+    for schedule in schedules:
+        other = first.setdefault(schedule.name, schedule)
+        if other is not schedule:
+            raise SpecError(
+                f"'{schedule.name}.py' is made of {other.file} as well",
+                "Build them into folders of their own.",
+                file=schedule.file,
+            )
 
 
 def _emitted(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], Built]:

@@ -31,6 +31,7 @@ from .ranges import Facts
 from .remember import resolve_state, resolve_update
 from .schedule import (
     DEFAULT_ULPS,
+    Caution,
     Claims,
     Example,
     Let,
@@ -46,7 +47,11 @@ from .schedule import (
 
 
 class Library:
-    """The specs that may call each other, resolved on demand and once."""
+    """The specs that may call each other, resolved on demand and once.
+
+    Dialects go by ``library/name``. One of them calls a schedule of its own library by its name
+    alone, and that hides one of the catalogue; the one that bears the name itself calls the latter.
+    """
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self._sources: dict[str, Source] = {}
@@ -57,14 +62,18 @@ class Library:
                     f"'{name}' is the name of an operator", "Rename it.", file=source.file
                 )
             # A user's own spec hides one of the catalogue that has the same name.
-            self._sources[name] = source
+            self._sources[source.key] = source
         self._done: dict[str, Schedule] = {}
         self._open: list[str] = []
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Every schedule that can be called."""
-        return frozenset(self._sources)
+    def callable_by(self, caller: Source) -> dict[str, str]:
+        """What ``caller`` may call: the name in a formula, and that in this library."""
+        known = {name: name for name in self._sources if "/" not in name}
+        for key in self._sources:
+            library, slash, name = key.partition("/")
+            if slash and library == caller.library and key != caller.key:
+                known[name] = key
+        return known
 
     def source(self, name: str) -> Source:
         """The spec called ``name``; KeyError when there is none."""
@@ -102,6 +111,7 @@ class _Resolver:
         self.source = source
         self.document: Document = source.document
         self.library = library
+        self.callable = library.callable_by(source)
         self.parameters = tuple(
             read_parameter(name, shape) for name, shape in self.document.parameters.items()
         )
@@ -109,14 +119,18 @@ class _Resolver:
         taken = {
             *symbols,
             *self.document.let,
-            self.document.name,
+            self.document.emitted_name,
             *(piece.name for piece in self.document.piece),
             *self.document.state,
             *self.document.update,
             *((self.document.observes,) if self.document.observes is not None else ()),
         }
-        self.scope = Scope(symbols, taken, library.schedule)
+        self.scope = Scope(symbols, taken, self.called)
         self.known = Facts()
+
+    def called(self, name: str) -> Schedule:
+        """The schedule that a formula here calls ``name``."""
+        return self.library.schedule(self.callable[name])
 
     def resolve(self) -> Schedule:
         document = self.document
@@ -137,7 +151,7 @@ class _Resolver:
         base = self.base()
         lets = _used(tuple(self.scope.lets), pieces)
         schedule = Schedule(
-            name=document.name,
+            name=document.emitted_name,
             title=document.title,
             base=base,
             drives=document.drives,
@@ -159,6 +173,11 @@ class _Resolver:
             observes=document.observes,
             state=states,
             update=update,
+            cautions=tuple(
+                self.caution(number, one.text, one.when)
+                for number, one in enumerate(document.caution, 1)
+            ),
+            spec_name=document.name,
         )
         examples = tuple(
             self.example(shape.name, shape.doc, shape.set, shape.metrics or ())
@@ -182,6 +201,23 @@ class _Resolver:
                     "Compare something, as in `warmup_steps <= total_steps`.",
                 )
         return Requirement(condition, " ".join(text.split()))
+
+    def caution(self, number: int, text: str, when: str | None) -> Caution:
+        if when is None:
+            return Caution(text, None, "")
+        with located(f"caution {number}"):
+            if re.search(r"\bstep\b", when):
+                raise SpecError(
+                    "a caution holds between parameters, and 'step' is none",
+                    "Say in `text` at which updates.",
+                )
+            condition = parse(when, self.parameter_symbols(), frozenset())
+            if condition.kind is not Kind.BOOL:
+                raise SpecError(
+                    f"'when' is {condition.kind.value}",
+                    "Compare something, as in `warmup_steps == 0`.",
+                )
+        return Caution(text, condition, " ".join(when.split()))
 
     def parameter_symbols(self) -> dict[str, Symbol]:
         apart = {"step", *self.document.state}
@@ -368,7 +404,7 @@ class _Resolver:
 
     def read(self, text: str, later: Sequence[str] = (), own: str = "") -> Expr:
         try:
-            return parse(text, self.scope.symbols, self.library.names)
+            return parse(text, self.scope.symbols, frozenset(self.callable))
         except SpecError as error:
             if own and error.fact == f"unknown name '{own}'":
                 raise SpecError(

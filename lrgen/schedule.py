@@ -217,13 +217,23 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class Caution:
+    """What hurts people, in a sentence; ``condition`` says for which parameters, if not all."""
+
+    text: str
+    condition: Expr | None
+    condition_text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """A resolved schedule: every name known, every formula typed, calls inlined.
 
-    ``fingerprint`` is a digest of everything that gives the curve its meaning, that of called
-    schedules included. A schedule that remembers names what it ``observes``; at each observation
-    the lines of ``update`` run in their order. ``invariants`` are conditions on its state that
-    hold after any number of observations.
+    ``name`` is that of emitted functions and modules, ``spec_name`` the one the author gave: they
+    differ where that has capitals or a dot. ``fingerprint`` is a digest of everything that gives
+    the curve its meaning, that of called schedules included. A schedule that remembers names what
+    it ``observes``; at each observation the lines of ``update`` run in their order. ``invariants``
+    are conditions on its state that hold after any number of observations.
     """
 
     name: str
@@ -250,6 +260,8 @@ class Schedule:
     state: tuple[State, ...] = ()
     update: tuple[Update, ...] = ()
     invariants: tuple[Expr, ...] = ()
+    cautions: tuple[Caution, ...] = ()
+    spec_name: str = ""
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``; KeyError when there is none."""
@@ -281,8 +293,14 @@ class Schedule:
 
     @property
     def class_name(self) -> str:
-        """``cosine_warmup`` as ``CosineWarmup``."""
-        return "".join(part[:1].upper() + part[1:] for part in self.name.split("_"))
+        """``cosine_warmup`` as ``CosineWarmup``, ``OneCycleLR`` as it is."""
+        parts = (self.spec_name or self.name).replace(".", "_").split("_")
+        return "".join(part[:1].upper() + part[1:] for part in parts)
+
+    @property
+    def scheduler_name(self) -> str:
+        """``cosine_warmup`` as ``CosineWarmupLR``: what PyTorch calls its schedulers."""
+        return self.class_name if self.class_name.endswith("LR") else f"{self.class_name}LR"
 
 
 def expand(expr: Expr, lets: tuple[Let, ...]) -> Expr:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from . import files
-from .catalogue import data_folder, shown
+from .catalogue import data_folder, library_of, shown
 from .errors import SpecError
 
 BACKEND_NAMES = ("python", "numpy", "torch", "keras", "jax")
@@ -28,9 +28,12 @@ def inputs_digest(paths: Sequence[Path], backends: Sequence[str]) -> str:
         SpecError: For a spec that cannot be read.
     """
     parts = [*backends]
+    # The catalogue calls no dialect: a change of one leaves what is built of it up to date.
+    dialects = {path.parent for path in paths if library_of(path)}
+    folders = [data_folder("spec") / "schedules", *sorted(dialects)]
     for path in paths:
         parts += [path.name, files.digest(_beginning(path, MOST_BYTES))]
-    parts.append(files.folder_digest([data_folder("spec")], "*.toml"))
+    parts.append(files.folder_digest(folders, "*.toml"))
     parts.append(files.folder_digest([data_folder("templates")], "*.jinja"))
     parts.append(files.folder_digest([Path(__file__).parent], "*.py"))
     return files.digest("\n".join(parts).encode())

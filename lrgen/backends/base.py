@@ -431,10 +431,11 @@ def guarded_parts(
     # What decides between pieces is computed at every step.
     uses = uses_of(schedule.lets, pairs, facts)
     for piece in schedule.pieces:
-        if piece.condition is not None:
-            for let in schedule.lets:
-                if let.name in names_in(piece.condition):
-                    uses[let.name] = (*uses[let.name], always)
+        deciding = names_in(piece.condition) if piece.condition is not None else set()
+        for let in reversed(schedule.lets):
+            if let.name in deciding:
+                deciding |= names_in(let.value)
+                uses[let.name] = (*uses[let.name], always)
     guards = Guards(schedule.lets, uses, always, is_host)
     pieces = []
     before = always

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..describe import Curve
+from ..describe import Curve, cautions
 from ..plot.schedules import Observed, Shown
 from .curves import Pair, Parted
 from .observers import MOST_OBSERVED, Along, compare_traces
@@ -126,6 +126,15 @@ def _heads(both: Sequence[Shown]) -> Iterator[str]:
     a, b = both
     if a.quantity != b.quantity:
         yield f"Mind: {a.label} drives a {a.quantity}, {b.label} a {b.quantity}."
+    for one in both:
+        for caution in _cautions(one):
+            yield f"Caution, {one.label}: {caution}"
+
+
+def _cautions(one: Shown) -> list[str]:
+    """What hurts people who use it at these parameters."""
+    found = cautions(one.schedule, one.bound.values)
+    return [caution.text for caution, holds in found if holds]
 
 
 def _spelled(one: Shown) -> str:
@@ -135,7 +144,12 @@ def _spelled(one: Shown) -> str:
 def _head(both: Sequence[Shown]) -> dict[str, Any]:
     return {
         "schedules": {
-            one.label: {"name": one.schedule.name, "values": dict(one.bound.values)} for one in both
+            one.label: {
+                "name": one.schedule.name,
+                "values": dict(one.bound.values),
+                "cautions": _cautions(one),
+            }
+            for one in both
         }
     }
 

@@ -209,6 +209,13 @@ def test_different_quantities_are_pointed_out(capsys) -> None:
     assert "Mind: A drives a learning rate, B a momentum.\n" in text
 
 
+def test_what_a_library_does_to_its_users_is_told(capsys) -> None:
+    text = told(capsys, "torch/CosineAnnealingLR", "cosine", "--set", "total_steps=1000")
+
+    assert "\nCaution, A: " in text
+    assert "\nCaution, B: " not in text
+
+
 # -- schedules that remember -------------------------------------------------------------------
 
 
