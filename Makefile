@@ -11,7 +11,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # A module's name in generated/ is <package>.<schedule>, as for someone who imports it from there.
 MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
 
-.PHONY: all test test-slow bench lint check clean
+# Those two are what the others share.
+EXAMPLES := $(filter-out examples/command.py examples/moons.py,$(wildcard examples/*.py))
+
+.PHONY: all test test-slow examples bench lint check clean
 
 all: .venv/lrgen
 	$(BIN)/lrgen build
@@ -34,12 +37,18 @@ test: .venv/frameworks
 test-slow: .venv/frameworks
 	$(BIN)/python -m pytest -m slow
 
+examples: .venv/frameworks
+	@set -e; for example in $(EXAMPLES); do \
+		echo "$$example"; \
+		PYTHONPATH=generated $(BIN)/python "$$example"; \
+	done
+
 bench: .venv/frameworks
 	$(BIN)/python benchmarks/run.py --json benchmarks/results.json
 
 lint: .venv/frameworks
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check lrgen tests benchmarks
+	$(BIN)/ruff format --check lrgen tests benchmarks examples
 	$(BIN)/mypy --strict lrgen
 	$(MYPY_GENERATED) generated
 

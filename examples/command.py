@@ -36,9 +36,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> N
 
 def keep(made: Any, folder: Path, name: str) -> None:
     """Write a figure as ``name``.svg and ``name``.png, which has a palette and is small by it."""
-    for axes in made.axes:
-        if axes.get_legend() and axes.get_title("left"):  # one above the other
-            axes.get_legend().set_bbox_to_anchor((-0.01, 1.08), axes.transAxes)
     png = folder / f"{name}.png"
     save(made, png, folder / f"{name}.svg")
     with Image.open(png) as picture:

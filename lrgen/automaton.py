@@ -14,7 +14,7 @@ from .errors import SpecError
 from .evaluate import Arithmetic, NotFinite
 from .expr import Apply, Expr, Kind, Name, Number, Word, names_in
 from .sampling import arguments
-from .schedule import Piece, Schedule, Update, Value
+from .schedule import Piece, Schedule, Value
 
 BEYOND_INT64 = 2**63
 
@@ -44,9 +44,13 @@ class Automaton:
         self.observes = schedule.observes
         self.exact = exact or Arithmetic()
         self.values = arguments(schedule, values, self.exact)
-        self.values |= {s.name: self._value(s.initial, self.values) for s in schedule.state}
         self.observations = 0
         self._given = values
+        for state in schedule.state:
+            try:
+                self.values[state.name] = self._value(state.initial, self.values)
+            except NotFinite as error:
+                raise self._failed(f"state '{state.name}'", error.fact, error.node) from None
         self._lets = [(let.name, let.value) for let in schedule.lets]
 
     @property
@@ -67,26 +71,28 @@ class Automaton:
             try:
                 value = self._value(line.value, at)
             except NotFinite as error:
-                raise self._failed(line, error.fact, observation, error.node) from None
+                fact = f"{error.fact} at observation {self.observations}, of {observation!r}"
+                raise self._failed(f"update '{line.name}'", fact, error.node) from None
             if line.value.kind is Kind.INT and not (
                 isinstance(value, int) and abs(value) < BEYOND_INT64
             ):
-                raise self._failed(
-                    line, "the integer is larger than 2**63 - 1", observation, line.value
-                )
+                place = f"at observation {self.observations}, of {observation!r}"
+                fact = f"the integer is larger than 2**63 - 1 {place}"
+                raise self._failed(f"update '{line.name}'", fact, line.value)
             at[line.name] = value
         self.values |= {name: at[name] for name in self.schedule.state_names}
 
-    def _failed(self, line: Update, fact: str, observation: float, node: Expr) -> SpecError:
-        used = {name for one in self.schedule.update for name in names_in(one.value)}
+    def _failed(self, key: str, fact: str, node: Expr) -> SpecError:
+        schedule = self.schedule
+        exprs = [*(s.initial for s in schedule.state), *(u.value for u in schedule.update)]
+        used = {name for expr in exprs for name in names_in(expr)}
         shown = [f"{name} = {value!r}" for name, value in self._given.items() if name in used]
         return SpecError(
-            f"{fact} at observation {self.observations}, of {observation!r}"
-            + (f", with {', '.join(shown)}" if shown else ""),
+            fact + (f", with {', '.join(shown)}" if shown else ""),
             "Guard it with `a if c else b`, or add a requirement that excludes it.",
-            key=f"update '{line.name}'",
+            key=key,
             column=(node.column or None) if isinstance(node, Apply) else None,
-            file=self.schedule.file,
+            file=schedule.file,
         )
 
     def rate(self, step: int = 0) -> Any:

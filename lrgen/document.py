@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from .errors import SpecError, quoted
+from .naming import class_name, function_name, scheduler_name
 from .ops import OPERATORS
 from .shape_errors import shape_error
 
@@ -47,10 +48,15 @@ _FREE = {"increasing", "least", "greatest", "reached", "product", "total", "unif
 }
 RESERVED = ({*keyword.kwlist, *dir(builtins), *OPERATORS} - _FREE) | _EMITTED
 # What emitted classes and functions that observe something call their own.
+_ENDS = ("begin", "end")
 _OBSERVER = set.union(
     {"observe", "metrics", "steps", "rates", "number", "parameters", "state_dict"},
     {"load_state_dict", "init", "update", "monitor", "model", "params", "logs", "base_lrs"},
     {"batch", "states", "values", "saved", "given", "NamedTuple", "ReduceLROnPlateau"},
+    {"pairs", "numbers", "State", "Values", "get_lr", "get_last_lr", "validation_freq"},
+    {"set_model", "set_params", "observation", "get_state", "set_state", "spec"},
+    {f"on_{part}_{end}" for part in ("epoch", "train", "test", "predict") for end in _ENDS},
+    {f"on_{part}_batch_{end}" for part in ("train", "test", "predict") for end in _ENDS},
 )
 _TAKEN: dict[str, set[str]] = {
     "the piece": RESERVED - {"floor", "ceil"},
@@ -58,7 +64,6 @@ _TAKEN: dict[str, set[str]] = {
     "the word": set(),
 }
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Formula = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
@@ -157,8 +162,8 @@ class Document(_Shape):
 
     @property
     def emitted_name(self) -> str:
-        """``OneCycleLR.momentum`` as ``one_cycle_lr_momentum``: a module and a function."""
-        return _HUMP.sub("_", self.name).replace(".", "_").lower()
+        """What the emitted module and function are called."""
+        return function_name(self.name)
 
 
 class Source(BaseModel):
@@ -322,9 +327,12 @@ def _check_names(document: Document, path: Path) -> None:
     if document.observes is not None:
         named += [("metric", document.observes)] + [("state", n) for n in document.state]
         named += [("update", n) for n in document.update if n not in document.state]
+    taken_by_us = {class_name(document.name), scheduler_name(document.name)}
+    if document.observes is not None:
+        taken_by_us |= _OBSERVER
     for what, name in named:
         check_identifier(name, f"the {what}")
-        if document.observes is not None and name in _OBSERVER:
+        if name in taken_by_us:
             raise SpecError(f"the {what} '{name}' is reserved", "Choose another name.")
         other = taken.get(name)
         if other == what:

@@ -23,6 +23,7 @@ from .simplify import simplify
 
 LARGEST_EXPONENT = 700.0
 """exp(700) is about 1e304: close to the end of binary64, and far from any rate."""
+MOST_USES = 8
 SMALLEST_DIVISOR = 1e-100
 """Its square and its reciprocal's square are still finite, so gradients are."""
 
@@ -286,14 +287,53 @@ class Guards:
 
 
 def uses_of(
-    lets: Sequence[Let], pieces: Sequence[tuple[Expr | None, Expr]], facts: Sequence[Facts]
+    lets: Sequence[Let],
+    pieces: Sequence[tuple[Expr | None, Expr]],
+    facts: Sequence[Facts],
+    asked: Sequence[Facts],
 ) -> dict[str, tuple[Facts, ...]]:
-    """For each let, the facts of the pieces that need it, directly or through another let."""
-    result: dict[str, tuple[Facts, ...]] = {let.name: () for let in lets}
-    for (condition, value), piece_facts in zip(pieces, facts):
-        needed = names_in(value) | (names_in(condition) if condition is not None else set())
-        for let in reversed(lets):
-            if let.name in needed:
-                needed |= names_in(let.value)
-                result[let.name] = (*result[let.name], piece_facts)
-    return result
+    """For each let, what holds wherever it is used: in a piece, in a branch, by another let.
+
+    Args:
+        lets: In their order.
+        pieces: Condition and value of each.
+        facts: What holds in each piece.
+        asked: What holds where each condition is asked, whether it is met or not.
+    """
+    uses = _Uses(tuple(lets))
+    for (condition, value), known, before in zip(pieces, facts, asked):
+        if condition is not None:
+            uses.note(condition, before, before)
+        uses.note(value, known, known)
+    for let in reversed(lets):
+        for known, piece in tuple(uses.found[let.name]):
+            uses.note(let.value, known, piece)
+    return {name: tuple(known for known, _ in found) for name, found in uses.found.items()}
+
+
+class _Uses:
+    def __init__(self, lets: tuple[Let, ...]) -> None:
+        self.lets = lets
+        self.found: dict[str, list[tuple[Facts, Facts]]] = {let.name: [] for let in lets}
+
+    def note(self, expr: Expr, known: Facts, piece: Facts) -> None:
+        """Note every let in ``expr``, which is used where ``known`` holds, in a ``piece``."""
+        match expr:
+            case Name(id=name) if name in self.found:
+                self.add(name, known, piece)
+            case Apply(op="if", args=(condition, yes, no)):
+                full = expand(condition, self.lets)
+                self.note(condition, known, piece)
+                for branch, holds in ((yes, True), (no, False)):
+                    if not self.found.keys().isdisjoint(names_in(branch)):
+                        self.note(branch, known.given(full, holds), piece)
+            case Apply(args=args):
+                for arg in args:
+                    self.note(arg, known, piece)
+
+    def add(self, name: str, known: Facts, piece: Facts) -> None:
+        found = self.found[name]
+        if len(found) >= MOST_USES:
+            known = piece  # which holds there as well, and says less
+        if not any(known is other for other, _ in found):
+            found.append((known, piece))

@@ -20,7 +20,8 @@ MOST_NODES = 400
 def with_invariants(schedule: Schedule) -> Schedule:
     """``schedule`` with the conditions ``state >= 0`` that induction shows, of whole states."""
     start = facts_of(schedule)
-    after = _Update(schedule).after
+    # Of real numbers whole states learn nothing that they need, and they are slow to reason about.
+    after = _Update(schedule, every_real=True).after
     candidates = {
         s.name: apply(">=", Name(s.name, Kind.INT), Number(0))
         for s in schedule.state
@@ -54,13 +55,14 @@ def _never_negative(expr: Expr, facts: Facts) -> bool:
 
 
 def always_computable(schedule: Schedule) -> bool:
-    """Whether every operator of the update surely has operands that it can take.
+    """Whether every operator of state and update surely has operands that it can take.
 
     ``schedule`` has its invariants.
     """
     facts = facts_of(schedule)
     update = _Update(schedule)
-    exprs = [*update.after.values(), *update.compared]
+    initial = [state.initial for state in schedule.state]
+    exprs = [*initial, *update.after.values(), *update.compared]
     return not update.lost and all(is_finite(_without_infinity(expr), facts) for expr in exprs)
 
 
@@ -68,7 +70,7 @@ class _Update:
     """An update in terms of parameters and of the state before it.
 
     What compares observed numbers becomes a flag of its own: of NaN neither ``a < b`` nor its
-    opposite says anything.
+    opposite says anything. With ``every_real`` so does what compares any real numbers.
 
     Attributes:
         after: Every line, by its name.
@@ -76,25 +78,32 @@ class _Update:
         lost: Lines that would be too long, which are left out.
     """
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, every_real: bool = False) -> None:
         self.after: dict[str, Expr] = {}
         self.compared: list[Expr] = []
         self.lost: set[str] = set()
         self._observed = schedule.observed_names
+        self._every_real = every_real
         for line in schedule.update:
             self._flags: dict[Expr, Name] = {}
-            value = self._opaque(line.value, line.name)
-            full = substitute(value, self.after)
-            if self.lost.isdisjoint(names_in(line.value)) and _size(full) <= MOST_NODES:
-                self.after[line.name] = full
-            else:
+            if self._is_long(line.value):
                 self.after.pop(line.name, None)
                 self.lost.add(line.name)
+            else:
+                self.after[line.name] = substitute(self._opaque(line.value, line.name), self.after)
+
+    def _is_long(self, expr: Expr) -> bool:
+        if not self.lost.isdisjoint(names_in(expr)):
+            return True
+        parts = [node.id for node in walk(expr) if isinstance(node, Name)]
+        inside = sum(_size(self.after[name]) for name in parts if name in self.after)
+        return _size(expr) + inside > MOST_NODES
 
     def _opaque(self, expr: Expr, line: str) -> Expr:
         match expr:
             case Apply(op="<" | "<=" | ">" | ">=" | "==" | "!=", args=args) if (
                 not self._observed.isdisjoint(names_in(expr))
+                or (self._every_real and any(arg.kind is Kind.REAL for arg in args))
             ):
                 self.compared += [substitute(arg, self.after) for arg in args]
                 return self._flags.setdefault(expr, Name(f"{line}:{len(self._flags)}", Kind.BOOL))

@@ -31,6 +31,7 @@ def listed(names: Sequence[str], *, every: bool, as_json: bool) -> str:
                 "file": source.file,
                 "drives": source.document.drives,
                 "base": source.document.base,
+                "observes": source.document.observes,
                 "parameters": list(source.document.parameters),
                 "cites": source.document.cites,
             }

@@ -112,10 +112,20 @@ def _infix(node: Apply, own: Precedence, dialect: Dialect) -> str:
             return chained
     # Comparisons do not associate; the others do to the left.
     first = Precedence(own + 1) if own is Precedence.COMPARE else own
-    return (
-        f"{_operand(left, first, dialect)} {node.op} "
-        f"{_operand(right, Precedence(own + 1), dialect)}"
-    )
+    texts = [
+        _operand(left, first, dialect),
+        _operand(right, Precedence(own + 1), dialect),
+    ]
+    if node.op == "or" and dialect is not FORMULA:  # linters ask for brackets that are not needed
+        texts = [f"({x})" if _is_and(a, dialect) else x for x, a in zip(texts, node.args)]
+    return f"{texts[0]} {node.op} {texts[1]}"
+
+
+def _is_and(expr: Expr, dialect: Dialect) -> bool:
+    match expr:
+        case Apply(op="and"):
+            return dialect.spelling(expr) is None and not _chain(expr, dialect)
+    return False
 
 
 def _chain(node: Apply, dialect: Dialect) -> str:

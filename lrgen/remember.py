@@ -10,7 +10,6 @@ import numpy as np
 from .document import Document
 from .errors import SpecError
 from .expr import Apply, Expr, Kind, Name, Number, names_in, walk
-from .inline import MOST_INLINED_NODES
 from .parameters import located
 from .parse import Symbol, parse
 from .schedule import State, Update, observed_names
@@ -50,7 +49,6 @@ def resolve_update(
     symbols = dict(parameters) | {name: Symbol(kind) for name, kind in kinds.items()}
     symbols[document.observes] = Symbol(Kind.REAL)
     result: list[Update] = []
-    sizes: dict[str, int] = {}
     for name, text in document.update.items():
         key = f"update '{name}'"
         with located(key):
@@ -61,13 +59,6 @@ def resolve_update(
             _check_operators(value, observed)
             if name in kinds:
                 _check_state(name, value, kinds, document.observes)
-            sizes[name] = sum(sizes.get(n.id, 1) if isinstance(n, Name) else 1 for n in walk(value))
-            if sizes[name] > MOST_INLINED_NODES:
-                raise SpecError(
-                    f"with the lines before it written out it has more than "
-                    f"{MOST_INLINED_NODES:,} operations",
-                    "Build fewer lines on each other.",
-                )
         result.append(Update(name, value, " ".join(text.split())))
         symbols[name] = Symbol(value.kind)
     for name in kinds:
@@ -105,6 +96,13 @@ def _check_parts(document: Document) -> None:
                     key=f"example '{example.name}'",
                 )
         return
+    for name, shape in document.parameters.items():
+        if shape.type.endswith("[]"):
+            raise SpecError(
+                "a list in a schedule that remembers",
+                "Give its entries as parameters of their own.",
+                key=f"parameters.{name}",
+            )
     claims = document.claims
     for key, claimed in (
         ("continuous", claims.continuous),

@@ -508,6 +508,13 @@ class _Resolver:
                 key=key,
                 column=column,
             )
+        if not self.remembered().isdisjoint(names_in(first) | names_in(growth)):
+            raise SpecError(
+                "the first length and the growth of cycles change with what is remembered",
+                "Make them depend on parameters only.",
+                key=key,
+                column=column,
+            )
         growth = self.full(growth)
         if isinstance(growth, Number) and (growth.value == 1 or growth.value >= LEAST_GROWTH):
             return
@@ -524,6 +531,14 @@ class _Resolver:
                 key=key,
                 column=column,
             )
+
+    def remembered(self) -> set[str]:
+        """States, and lets that change with them."""
+        names = set(self.document.state)
+        for let in self.scope.lets:
+            if not names.isdisjoint(names_in(let.value)):
+                names.add(let.name)
+        return names
 
     def check_conditions(self, pieces: tuple[Piece, ...]) -> None:
         """Conditions that change with the step compare integers, or a boundary could move."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from .cycles import cycles
@@ -20,6 +21,7 @@ _REALS = (0.0, 1e-6, 0.1, 0.25, 0.5, 0.9, 0.96, 0.999, 0.999999, 1.0, 1.5, 2.0, 
 _ENTRIES = (0, 1, 1, 2, 3, 5)
 MOST_TRIES = 3_000
 MOST_PLACES = 8
+MOST_TURNS = 2
 
 
 def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmetic) -> list[int]:
@@ -28,42 +30,57 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
     found: set[int] = set()
     env = arguments(schedule, values, exact)
     # Before anything was observed: later states may have other boundaries.
-    env |= {state.name: exact.value(state.initial, env) for state in schedule.state}
-    for expr in _expressions(schedule):
-        for node in walk(expr):
-            match node:
-                case Apply(op="<" | "<=" | ">" | ">=" | "==" | "!=", args=(a, b)):
-                    for x, y in ((a, b), (b, a)):
-                        offset = _offset(x)
-                        if offset is not None and "step" not in names_in(y):
-                            place = _integer(y, env, exact)
-                            shift = _integer(offset, env, exact)
-                            if place is not None and shift is not None:
-                                found.add(place - shift)
-                    if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
-                        found.update(_turns(node, env, exact))
-                case Apply(op="reached", args=(places, a)):
-                    entries = _known(places, env, exact) or ()
-                    found.update(_steps_at(entries[:MOST_PLACES], a, env, exact))
-                case Apply(op="cycle" | "cycle_start" | "cycle_length", args=(a, *series)):
-                    found.update(_steps_at(_cycle_starts(series, env, exact), a, env, exact))
-                case Apply(op="%" | "//", args=(a, b)) if "step" in names_in(a):
-                    length = None if "step" in names_in(b) else _integer(b, env, exact)
-                    if length is not None and length > 0:
-                        found.update(_steps_at([k * length for k in (1, 2, 3)], a, env, exact))
+    for state in schedule.state:
+        with contextlib.suppress(NotFinite):
+            env[state.name] = exact.value(state.initial, env)
+    # Lets written out repeat their parts.
+    parts = dict.fromkeys(node for expr in _expressions(schedule) for node in walk(expr))
+    for node in parts:
+        match node:
+            case Apply(op="<" | "<=" | ">" | ">=" | "==" | "!=", args=(a, b)):
+                for x, y in ((a, b), (b, a)):
+                    offset = _offset(x)
+                    if offset is not None and "step" not in names_in(y):
+                        place = _integer(y, env, exact)
+                        shift = _integer(offset, env, exact)
+                        if place is not None and shift is not None:
+                            found.add(place - shift)
+                if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
+                    found.update(_turns(node, env, exact))
+            case Apply(op="min" | "max", args=(a, b)) if "step" in names_in(node):
+                turns = list(islice(_turns(apply("<=", a, b), env, exact), MOST_TURNS + 1))
+                # One that turns more often follows a cycle, or noise.
+                found.update(turns if len(turns) <= MOST_TURNS else ())
+            case Apply(op="reached", args=(places, a)):
+                entries = _known(places, env, exact) or ()
+                found.update(_steps_at(entries[:MOST_PLACES], a, env, exact))
+            case Apply(op="cycle" | "cycle_start" | "cycle_length", args=(a, *series)):
+                found.update(_steps_at(_cycle_starts(series, env, exact), a, env, exact))
+            case Apply(op="%" | "//", args=(a, b)) if "step" in names_in(a):
+                length = None if "step" in names_in(b) else _integer(b, env, exact)
+                if length is not None and length > 0:
+                    found.update(_steps_at([k * length for k in (1, 2, 3)], a, env, exact))
     return sorted(place for place in found if 0 <= place < 2**62)
 
 
 def _steps_at(
     places: Iterable[int], clock: Expr, env: Mapping[str, Any], exact: Arithmetic
 ) -> Iterator[int]:
-    """The first steps at which ``clock`` has come to ``places``; it grows evenly, or none are."""
-    first, second, third = (_integer(clock, {**env, "step": step}, exact) for step in (0, 1, 2))
-    if first is None or second is None or third is None or second <= first:
-        return
-    rate = second - first
-    if third - second == rate:
-        yield from (-(-(place - first) // rate) for place in places)
+    """The first steps at which ``clock`` has come to ``places``, where it never goes back."""
+
+    def reads(step: int) -> int | None:
+        return _integer(clock, {**env, "step": step}, exact)
+
+    for place in places:
+        before, at = -1, 2**62
+        while at - before > 1:
+            middle = (before + at) // 2
+            now = reads(middle)
+            if now is None:
+                return
+            before, at = (before, middle) if now >= place else (middle, at)
+        if at < 2**62:
+            yield at
 
 
 def _cycle_starts(series: Sequence[Expr], env: Mapping[str, Any], exact: Arithmetic) -> list[int]:

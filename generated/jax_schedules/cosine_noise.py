@@ -31,9 +31,8 @@ def cosine_noise(
     - while ``step < noise_end``: ``clean * (1 - reach + 2 * reach * second)``
     - afterwards: ``clean``
 
-    where ``progress = step / total_steps``,
-    and ``clean = end_lr + (base_lr - end_lr) * (1 + cos(pi * progress)) / 2 if step < total_steps
-      else end_lr``,
+    where ``left = max(total_steps - step, 0)``,
+    and ``clean = end_lr + (base_lr - end_lr) * (1 - cos(pi * left / max(total_steps, 1))) / 2``,
     and ``first = uniform(seed, 2 * step)``,
     and ``second = uniform(seed, 2 * step + 1)``,
     and ``inside = expm1(-(reach / std) ** 2 / 2)``,
@@ -99,12 +98,11 @@ def _rate(
     seed: jax.Array,
 ) -> jax.Array:
     """Rate at each ``step``, in binary64."""
-    remaining = (total_steps - step) / total_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    clean = jnp.where(
-        step < total_steps,
-        end_lr + (base_lr - end_lr) * jnp.sin(jnp.pi / 2 * remaining) ** 2,
-        end_lr,
+    left = jnp.maximum(total_steps - step, 0)
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    clean = (
+        end_lr
+        + (base_lr - end_lr) * jnp.sin(jnp.pi / 2 * (left / jnp.maximum(total_steps, 1))) ** 2
     )
     second = _uniforms(seed, 2 * step + 1)
     first = _uniforms(seed, 2 * step)

@@ -70,8 +70,9 @@ def cosine_plateau(
     - ``cooldown_left = cooldown if reduced else cooldown_left - 1 if resting else 0``
 
     The functions are pure, for ``jit``, ``scan`` and ``vmap``. They compute in 64 bits whatever the
-    global setting; ``metric`` is taken as float32. Parameters that are numbers may be traced or
-    batched arrays; those are not checked.
+    global setting; ``metric`` is taken as float32.
+
+    Parameters that are numbers may be traced or batched arrays; those are not checked.
 
     Args:
         peak_lr: Rate at the end of the warm-up.

@@ -57,8 +57,9 @@ def newbob(
     - ``seen = True``
 
     The functions are pure, for ``jit``, ``scan`` and ``vmap``. They compute in 64 bits whatever the
-    global setting; ``metric`` is taken as float32. Parameters that are numbers may be traced or
-    batched arrays; those are not checked.
+    global setting; ``metric`` is taken as float32.
+
+    Parameters that are numbers may be traced or batched arrays; those are not checked.
 
     Args:
         base_lr: Rate until the first cut.

@@ -28,8 +28,7 @@ def piecewise_cosine(
     and ``right = places[passed]``,
     and ``start = values[passed - 1]``,
     and ``end = values[passed]``,
-    and ``length = max(right - left, 1)``,
-    and ``progress = (step - left) / length``.
+    and ``progress = (step - left) / (right - left)``.
 
     Parameters that are numbers may be traced or batched arrays; those are not checked.
 
@@ -73,9 +72,8 @@ def _rate(
     end = _entry(values, jnp.minimum(passed, len(values) - 1))
     left = places[jnp.maximum(passed - 1, 0)]
     right = places[jnp.minimum(passed, len(places) - 1)]
-    length = jnp.maximum(right - left, 1)
-    progress = (step - left) / length
-    remaining = (length - (step - left)) / length
+    progress = (step - left) / jnp.maximum(right - left, 1)
+    remaining = (right - step) / jnp.maximum(right - left, 1)
 
     before = _entry(values, 0)
     # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.

@@ -64,8 +64,9 @@ def plateau(
     - ``cooldown_left = cooldown if reduced else cooldown_left - 1 if resting else 0``
 
     The functions are pure, for ``jit``, ``scan`` and ``vmap``. They compute in 64 bits whatever the
-    global setting; ``metric`` is taken as float32. Parameters that are numbers may be traced or
-    batched arrays; those are not checked.
+    global setting; ``metric`` is taken as float32.
+
+    Parameters that are numbers may be traced or batched arrays; those are not checked.
 
     Args:
         base_lr: Rate until the first cut.

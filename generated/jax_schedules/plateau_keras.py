@@ -69,8 +69,9 @@ def plateau_keras(
     - ``cooldown_left = cooldown if reduced else resting``
 
     The functions are pure, for ``jit``, ``scan`` and ``vmap``. They compute in 64 bits whatever the
-    global setting; ``metric`` is taken as float32. Parameters that are numbers may be traced or
-    batched arrays; those are not checked.
+    global setting; ``metric`` is taken as float32.
+
+    Parameters that are numbers may be traced or batched arrays; those are not checked.
 
     Args:
         base_lr: Rate until the first cut.

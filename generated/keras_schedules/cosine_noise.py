@@ -37,9 +37,8 @@ class CosineNoise(keras.optimizers.schedules.LearningRateSchedule):
     - while ``step < noise_end``: ``clean * (1 - reach + 2 * reach * second)``
     - afterwards: ``clean``
 
-    where ``progress = step / total_steps``,
-    and ``clean = end_lr + (base_lr - end_lr) * (1 + cos(pi * progress)) / 2 if step < total_steps
-      else end_lr``,
+    where ``left = max(total_steps - step, 0)``,
+    and ``clean = end_lr + (base_lr - end_lr) * (1 - cos(pi * left / max(total_steps, 1))) / 2``,
     and ``first = uniform(seed, 2 * step)``,
     and ``second = uniform(seed, 2 * step + 1)``,
     and ``inside = expm1(-(reach / std) ** 2 / 2)``,
@@ -134,12 +133,12 @@ def _rate(
     seed: int,
 ) -> Any:
     """Rate at each ``step``, in binary64."""
-    remaining = cast(total_steps - step, "float64") / total_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    clean = ops.where(
-        step < total_steps,
-        end_lr + (base_lr - end_lr) * ops.sin(math.pi / 2 * remaining) ** 2,
-        ops.full_like(step, end_lr, dtype="float64"),
+    left = maximum(total_steps - step, 0)
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    clean = (
+        end_lr
+        + (base_lr - end_lr)
+        * ops.sin(math.pi / 2 * (cast(left, "float64") / max(total_steps, 1))) ** 2
     )
     second = _uniforms(seed, 2 * step + 1)
     first = _uniforms(seed, 2 * step)

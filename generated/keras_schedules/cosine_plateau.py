@@ -57,6 +57,7 @@ class CosinePlateau(keras.callbacks.Callback):
         mode: Whether a lower or a higher metric is better.
         monitor: What is observed, by its name in the logs of an epoch.
         validation_freq: As for ``fit``: epochs from one observation to the next.
+        optimizer: One of those of a ``MultiOptimizer``; by default the model's own.
 
     Raises:
         ValueError: For a value out of its range, naming it and the rule.
@@ -79,6 +80,7 @@ class CosinePlateau(keras.callbacks.Callback):
         mode: str = "min",
         monitor: str = "val_loss",
         validation_freq: int = 1,
+        optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
         super().__init__()
         _check(peak_lr, warmup_steps, total_steps, factor, patience, threshold, cooldown, mode)
@@ -92,6 +94,7 @@ class CosinePlateau(keras.callbacks.Callback):
         self.mode = mode
         self.monitor = monitor
         self.validation_freq = validation_freq
+        self.optimizer = optimizer
         self.best = math.inf if self.mode == "min" else -math.inf
         self.bad = 0
         self.cooldown_left = 0
@@ -125,8 +128,8 @@ class CosinePlateau(keras.callbacks.Callback):
             return cut_lr * step / self.warmup_steps
         if step < self.total_steps:
             remaining = (self.total_steps - step) / (self.total_steps - self.warmup_steps)
-            # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u =
-            # 1.
+            # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2,
+            # without the cancellation near u = 1.
             return cut_lr * math.sin(math.pi / 2 * remaining) ** 2
         return float(0)
 
@@ -198,9 +201,9 @@ class CosinePlateau(keras.callbacks.Callback):
         return found
 
     def _write(self, rate: float) -> None:
-        optimizer = self.model.optimizer
-        for one in getattr(optimizer, "optimizers", [optimizer]):
-            one.learning_rate = rate
+        model = self.model  # asked for first: on JAX this brings what is trained up to date
+        optimizer = model.optimizer if self.optimizer is None else self.optimizer
+        optimizer.learning_rate = rate
 
 
 def _plain(value: float) -> float | str:

@@ -83,6 +83,7 @@ class Greedy(keras.callbacks.Callback):
         reset_start: Cuts at the lower limit until everything starts again.
         monitor: What is observed, by its name in the logs of an epoch.
         validation_freq: As for ``fit``: epochs from one observation to the next.
+        optimizer: One of those of a ``MultiOptimizer``; by default the model's own.
 
     Raises:
         ValueError: For a value out of its range, naming it and the rule.
@@ -109,6 +110,7 @@ class Greedy(keras.callbacks.Callback):
         reset_start: int = 500,
         monitor: str = "val_loss",
         validation_freq: int = 1,
+        optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
         super().__init__()
         _check(
@@ -139,6 +141,7 @@ class Greedy(keras.callbacks.Callback):
         self.reset_start = reset_start
         self.monitor = monitor
         self.validation_freq = validation_freq
+        self.optimizer = optimizer
         self.best = math.inf if self.mode == "min" else -math.inf
         self.good = 0
         self.bad = 0
@@ -295,9 +298,9 @@ class Greedy(keras.callbacks.Callback):
         return found
 
     def _write(self, rate: float) -> None:
-        optimizer = self.model.optimizer
-        for one in getattr(optimizer, "optimizers", [optimizer]):
-            one.learning_rate = rate
+        model = self.model  # asked for first: on JAX this brings what is trained up to date
+        optimizer = model.optimizer if self.optimizer is None else self.optimizer
+        optimizer.learning_rate = rate
 
 
 def _plain(value: float) -> float | str:

@@ -44,6 +44,7 @@ class Newbob(keras.callbacks.Callback):
         patience: Smaller improvements that pass before a cut.
         monitor: What is observed, by its name in the logs of an epoch.
         validation_freq: As for ``fit``: epochs from one observation to the next.
+        optimizer: One of those of a ``MultiOptimizer``; by default the model's own.
 
     Raises:
         ValueError: For a value out of its range, naming it and the rule.
@@ -61,6 +62,7 @@ class Newbob(keras.callbacks.Callback):
         patience: int = 0,
         monitor: str = "val_loss",
         validation_freq: int = 1,
+        optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
         super().__init__()
         _check(base_lr, factor, threshold, patience)
@@ -70,6 +72,7 @@ class Newbob(keras.callbacks.Callback):
         self.patience = patience
         self.monitor = monitor
         self.validation_freq = validation_freq
+        self.optimizer = optimizer
         self.seen = False
         self.previous = 0.0
         self.left = self.patience
@@ -156,9 +159,9 @@ class Newbob(keras.callbacks.Callback):
         return found
 
     def _write(self, rate: float) -> None:
-        optimizer = self.model.optimizer
-        for one in getattr(optimizer, "optimizers", [optimizer]):
-            one.learning_rate = rate
+        model = self.model  # asked for first: on JAX this brings what is trained up to date
+        optimizer = model.optimizer if self.optimizer is None else self.optimizer
+        optimizer.learning_rate = rate
 
 
 def _plain(value: float) -> float | str:

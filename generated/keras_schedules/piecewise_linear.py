@@ -47,8 +47,7 @@ class PiecewiseLinear(keras.optimizers.schedules.LearningRateSchedule):
     and ``right = places[passed]``,
     and ``start = values[passed - 1]``,
     and ``end = values[passed]``,
-    and ``length = max(right - left, 1)``,
-    and ``progress = (step - left) / length``.
+    and ``progress = (step - left) / (right - left)``.
 
     Args:
         places: Updates at which the rates are reached, increasing, at least one.
@@ -102,9 +101,8 @@ def _rate(
     end = _entry(values, minimum(passed, len(values) - 1), "float64")
     left = _entry(places, maximum(passed - 1, 0), "int64")
     right = _entry(places, minimum(passed, len(places) - 1), "int64")
-    length = maximum(right - left, 1)
-    progress = cast(step - left, "float64") / cast(length, "float64")
-    remaining = cast(length - (step - left), "float64") / cast(length, "float64")
+    progress = cast(step - left, "float64") / cast(maximum(right - left, 1), "float64")
+    remaining = cast(right - step, "float64") / cast(maximum(right - left, 1), "float64")
 
     before = values[0]
     line = start * remaining + end * progress

@@ -54,6 +54,7 @@ class PlateauKeras(keras.callbacks.Callback):
         mode: Whether a lower or a higher metric is better.
         monitor: What is observed, by its name in the logs of an epoch.
         validation_freq: As for ``fit``: epochs from one observation to the next.
+        optimizer: One of those of a ``MultiOptimizer``; by default the model's own.
 
     Raises:
         ValueError: For a value out of its range, naming it and the rule.
@@ -74,6 +75,7 @@ class PlateauKeras(keras.callbacks.Callback):
         mode: str = "min",
         monitor: str = "val_loss",
         validation_freq: int = 1,
+        optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
         super().__init__()
         _check(base_lr, factor, patience, min_delta, cooldown, min_lr, mode)
@@ -86,6 +88,7 @@ class PlateauKeras(keras.callbacks.Callback):
         self.mode = mode
         self.monitor = monitor
         self.validation_freq = validation_freq
+        self.optimizer = optimizer
         self.seen = False
         self.best = 0.0
         self.wait = 0
@@ -194,9 +197,9 @@ class PlateauKeras(keras.callbacks.Callback):
         return found
 
     def _write(self, rate: float) -> None:
-        optimizer = self.model.optimizer
-        for one in getattr(optimizer, "optimizers", [optimizer]):
-            one.learning_rate = rate
+        model = self.model  # asked for first: on JAX this brings what is trained up to date
+        optimizer = model.optimizer if self.optimizer is None else self.optimizer
+        optimizer.learning_rate = rate
 
 
 def _plain(value: float) -> float | str:

@@ -48,6 +48,7 @@ class PlateauOptax(keras.callbacks.Callback):
         min_scale: The floor, as a share of the base rate.
         monitor: What is observed, by its name in the logs of an epoch.
         validation_freq: As for ``fit``: epochs from one observation to the next.
+        optimizer: One of those of a ``MultiOptimizer``; by default the model's own.
 
     Raises:
         ValueError: For a value out of its range, naming it and the rule.
@@ -68,6 +69,7 @@ class PlateauOptax(keras.callbacks.Callback):
         min_scale: float = 0.0,
         monitor: str = "val_loss",
         validation_freq: int = 1,
+        optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
         super().__init__()
         _check(base_lr, factor, patience, rtol, atol, cooldown, min_scale)
@@ -80,6 +82,7 @@ class PlateauOptax(keras.callbacks.Callback):
         self.min_scale = min_scale
         self.monitor = monitor
         self.validation_freq = validation_freq
+        self.optimizer = optimizer
         self.best = math.inf
         self.bad = 0
         self.cooldown_left = 0
@@ -170,9 +173,9 @@ class PlateauOptax(keras.callbacks.Callback):
         return found
 
     def _write(self, rate: float) -> None:
-        optimizer = self.model.optimizer
-        for one in getattr(optimizer, "optimizers", [optimizer]):
-            one.learning_rate = rate
+        model = self.model  # asked for first: on JAX this brings what is trained up to date
+        optimizer = model.optimizer if self.optimizer is None else self.optimizer
+        optimizer.learning_rate = rate
 
 
 def _plain(value: float) -> float | str:

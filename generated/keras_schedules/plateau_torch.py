@@ -54,6 +54,7 @@ class PlateauTorch(keras.callbacks.Callback):
         eps: A cut by this much or less is not made.
         monitor: What is observed, by its name in the logs of an epoch.
         validation_freq: As for ``fit``: epochs from one observation to the next.
+        optimizer: One of those of a ``MultiOptimizer``; by default the model's own.
 
     Raises:
         ValueError: For a value out of its range, naming it and the rule.
@@ -76,6 +77,7 @@ class PlateauTorch(keras.callbacks.Callback):
         eps: float = 1e-8,
         monitor: str = "val_loss",
         validation_freq: int = 1,
+        optimizer: keras.optimizers.Optimizer | None = None,
     ) -> None:
         super().__init__()
         _check(base_lr, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
@@ -90,6 +92,7 @@ class PlateauTorch(keras.callbacks.Callback):
         self.eps = eps
         self.monitor = monitor
         self.validation_freq = validation_freq
+        self.optimizer = optimizer
         self.best = math.inf if self.mode == "min" else -math.inf
         self.bad = 0
         self.cooldown_left = 0
@@ -200,9 +203,9 @@ class PlateauTorch(keras.callbacks.Callback):
         return found
 
     def _write(self, rate: float) -> None:
-        optimizer = self.model.optimizer
-        for one in getattr(optimizer, "optimizers", [optimizer]):
-            one.learning_rate = rate
+        model = self.model  # asked for first: on JAX this brings what is trained up to date
+        optimizer = model.optimizer if self.optimizer is None else self.optimizer
+        optimizer.learning_rate = rate
 
 
 def _plain(value: float) -> float | str:

@@ -26,8 +26,7 @@ def piecewise_linear(
     and ``right = places[passed]``,
     and ``start = values[passed - 1]``,
     and ``end = values[passed]``,
-    and ``length = max(right - left, 1)``,
-    and ``progress = (step - left) / length``.
+    and ``progress = (step - left) / (right - left)``.
 
     Args:
         step: Integers >= 0, of any shape.
@@ -50,9 +49,8 @@ def piecewise_linear(
     end = np.asarray(values, np.float64)[np.minimum(passed, len(values) - 1)]
     left = np.take(places, np.maximum(passed - 1, 0))
     right = np.take(places, np.minimum(passed, len(places) - 1))
-    length = np.maximum(right - left, 1)
-    progress = (step - left) / length
-    remaining = (length - (step - left)) / length
+    progress = (step - left) / np.maximum(right - left, 1)
+    remaining = (right - step) / np.maximum(right - left, 1)
 
     before = values[0]
     line = start * remaining + end * progress

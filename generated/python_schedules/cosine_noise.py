@@ -25,9 +25,8 @@ def cosine_noise(
     - while ``step < noise_end``: ``clean * (1 - reach + 2 * reach * second)``
     - afterwards: ``clean``
 
-    where ``progress = step / total_steps``,
-    and ``clean = end_lr + (base_lr - end_lr) * (1 + cos(pi * progress)) / 2 if step < total_steps
-      else end_lr``,
+    where ``left = max(total_steps - step, 0)``,
+    and ``clean = end_lr + (base_lr - end_lr) * (1 - cos(pi * left / max(total_steps, 1))) / 2``,
     and ``first = uniform(seed, 2 * step)``,
     and ``second = uniform(seed, 2 * step + 1)``,
     and ``inside = expm1(-(reach / std) ** 2 / 2)``,
@@ -55,13 +54,9 @@ def cosine_noise(
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     _check(base_lr, total_steps, end_lr, noise_start, noise_end, noise, reach, std, seed)
-    remaining = (total_steps - step) / total_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    clean = (
-        end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-        if step < total_steps
-        else end_lr
-    )
+    left = max(total_steps - step, 0)
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    clean = end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * (left / max(total_steps, 1))) ** 2
     if step < noise_start:
         return clean
     if step < noise_end:

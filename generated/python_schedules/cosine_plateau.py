@@ -110,8 +110,8 @@ class CosinePlateau:
             return cut_lr * step / self.warmup_steps
         if step < self.total_steps:
             remaining = (self.total_steps - step) / (self.total_steps - self.warmup_steps)
-            # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u =
-            # 1.
+            # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2,
+            # without the cancellation near u = 1.
             return cut_lr * math.sin(math.pi / 2 * remaining) ** 2
         return float(0)
 

@@ -24,8 +24,7 @@ def piecewise_cosine(
     and ``right = places[passed]``,
     and ``start = values[passed - 1]``,
     and ``end = values[passed]``,
-    and ``length = max(right - left, 1)``,
-    and ``progress = (step - left) / length``.
+    and ``progress = (step - left) / (right - left)``.
 
     Args:
         step: An integer >= 0.
@@ -49,9 +48,8 @@ def piecewise_cosine(
         end = values[passed]
         left = places[passed - 1]
         right = places[passed]
-        length = max(right - left, 1)
-        progress = (step - left) / length
-        remaining = (length - (step - left)) / length
+        progress = (step - left) / (right - left)
+        remaining = (right - step) / (right - left)
         # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
         # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
         # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.

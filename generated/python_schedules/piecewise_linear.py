@@ -24,8 +24,7 @@ def piecewise_linear(
     and ``right = places[passed]``,
     and ``start = values[passed - 1]``,
     and ``end = values[passed]``,
-    and ``length = max(right - left, 1)``,
-    and ``progress = (step - left) / length``.
+    and ``progress = (step - left) / (right - left)``.
 
     Args:
         step: An integer >= 0.
@@ -50,9 +49,8 @@ def piecewise_linear(
         end = values[passed]
         left = places[passed - 1]
         right = places[passed]
-        length = max(right - left, 1)
-        progress = (step - left) / length
-        remaining = (length - (step - left)) / length
+        progress = (step - left) / (right - left)
+        remaining = (right - step) / (right - left)
         return start * remaining + end * progress
     return values[len(values) - 1]
 

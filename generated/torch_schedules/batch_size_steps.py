@@ -43,7 +43,8 @@ def batch_size_steps(
     Source:
         Smith et al. 2018, section 5: the batch grows where the rate would fall
     """
-    _check(first_batch, milestones, factor, multiple, largest_batch)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(first_batch, milestones, factor, multiple, largest_batch)
     step = step.long()
     grown = (
         first_batch

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-SPEC = "sha256:694865bd6f0f1929aff296d8dc3fc61b3a8b63d7aae8e4cf0d026f64bd643f31"
+SPEC = "sha256:c06958e2bb06ceb412805791cc9da2d8464fd9402498411d8d3ea39acbc463e7"
 
 
 def cosine_noise(
@@ -36,9 +36,8 @@ def cosine_noise(
     - while ``step < noise_end``: ``clean * (1 - reach + 2 * reach * second)``
     - afterwards: ``clean``
 
-    where ``progress = step / total_steps``,
-    and ``clean = end_lr + (base_lr - end_lr) * (1 + cos(pi * progress)) / 2 if step < total_steps
-      else end_lr``,
+    where ``left = max(total_steps - step, 0)``,
+    and ``clean = end_lr + (base_lr - end_lr) * (1 - cos(pi * left / max(total_steps, 1))) / 2``,
     and ``first = uniform(seed, 2 * step)``,
     and ``second = uniform(seed, 2 * step + 1)``,
     and ``inside = expm1(-(reach / std) ** 2 / 2)``,
@@ -66,12 +65,11 @@ def cosine_noise(
     """
     _check(base_lr, total_steps, end_lr, noise_start, noise_end, noise, reach, std, seed)
     step = step.long()
-    remaining = (total_steps - step).double() / total_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    clean = torch.where(
-        step < total_steps,
-        end_lr + (base_lr - end_lr) * torch.sin(math.pi / 2 * remaining) ** 2,
-        end_lr,
+    left = torch.clamp(total_steps - step, min=0)
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    clean = (
+        end_lr
+        + (base_lr - end_lr) * torch.sin(math.pi / 2 * (left.double() / max(total_steps, 1))) ** 2
     )
     second = _uniforms(seed, 2 * step + 1)
     first = _uniforms(seed, 2 * step)
@@ -241,8 +239,8 @@ class CosineNoiseLR(LRScheduler):
             # of a SequentialLR, is put back as it was.
             lrs = [lr if a == b else a for lr, a, b in zip(lrs, found, written, strict=True)]
         groups = self.optimizer.param_groups
-        for group, (base_lr, *_), lr in zip(groups, self._values, lrs, strict=True):
-            group["initial_lr"] = _like(group["lr"], base_lr)
+        for group, base_lr, lr in zip(groups, self.base_lrs, lrs, strict=True):
+            group["initial_lr"] = _like(group["lr"], float(base_lr))
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(lr)
             else:
@@ -273,7 +271,7 @@ class CosineNoiseLR(LRScheduler):
     def _arrange(self, parameters: dict[str, Any], base_lrs: Sequence[float | Tensor]) -> None:
         """Check the values of each group, and plan to compute groups with equal values once."""
         groups = self.optimizer.param_groups
-        columns = {"base_lr": [float(lr) for lr in base_lrs], **parameters}
+        columns: dict[str, Any] = {"base_lr": [float(lr) for lr in base_lrs], **parameters}
         for name, column in columns.items():
             if isinstance(column, list) and len(column) != len(groups):
                 raise ValueError(
@@ -307,8 +305,8 @@ class CosineNoiseLR(LRScheduler):
             for shared, indices in members.items()
             for index in indices
         ]
-        self.base_lrs = [*columns["base_lr"]]
-        self._planned_lrs = [*columns["base_lr"]]
+        self.base_lrs = [float(lr) for lr in base_lrs]
+        self._planned_lrs = [*self.base_lrs]
 
 
 def _check(
@@ -364,13 +362,9 @@ def _rate(
     seed: int,
 ) -> float:
     """Rate at ``step``, in binary64."""
-    remaining = (total_steps - step) / total_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    clean = (
-        end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-        if step < total_steps
-        else end_lr
-    )
+    left = max(total_steps - step, 0)
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    clean = end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * (left / max(total_steps, 1))) ** 2
     if step < noise_start:
         return clean
     if step < noise_end:

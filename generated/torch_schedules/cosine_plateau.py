@@ -113,7 +113,7 @@ class CosinePlateauLR(LRScheduler):
             raise ValueError(f"on_change must be 'error', 'keep' or 'restore', got {on_change!r}")
         self.on_change = on_change
         self.states: list[State] = []
-        self._planned_lrs: list[float | Tensor] = []
+        self._planned: tuple[Any, ...] = ()
         self._parameters: dict[str, Any] = {
             "warmup_steps": warmup_steps,
             "total_steps": total_steps,
@@ -146,21 +146,45 @@ class CosinePlateauLR(LRScheduler):
 
     def _update_lr(self, epoch: int | None = None) -> None:
         groups = self.optimizer.param_groups
-        if len(groups) != len(self._planned_lrs) or self.base_lrs != self._planned_lrs:
+        if self._planned != (self.base_lrs, self.states) or len(groups) != len(self.states):
             self._join()
-            self._planned_lrs = list(self.base_lrs)
+            self._plan_updates()
         if epoch is None:
             epoch = self.last_epoch + 1
         elif not (isinstance(epoch, int) and epoch >= 0):
             raise ValueError(f"epoch must be an integer >= 0, got {epoch}")
         self.last_epoch = epoch
-        self._write(self._rates())
+
+        filled = None
+        for index, memory in self._plan:
+            if memory:
+                state, values = memory
+                rate = _rate(epoch, state, values)
+            group = groups[index]
+            lr = group["lr"]
+            if lr.__class__ is float or not isinstance(lr, Tensor):
+                group["lr"] = rate
+            elif lr is not filled:  # groups may share one tensor
+                lr.fill_(rate)
+                filled = lr
 
     def get_lr(self) -> list[float | Tensor]:
         """Rates at ``last_epoch``, one per parameter group, each of the type of its ``lr``."""
         self._join()
-        groups = self.optimizer.param_groups
+        return self.get_last_lr()
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Rates that were written last, each of the type of its group's ``lr``."""
+        groups = self.optimizer.param_groups[: len(self.states)]  # without those yet to join
         return [_like(group["lr"], rate) for group, rate in zip(groups, self._rates(), strict=True)]
+
+    @property
+    def _last_lr(self) -> list[float | Tensor]:
+        return self.get_last_lr()
+
+    @_last_lr.setter
+    def _last_lr(self, lrs: list[float | Tensor]) -> None:
+        """Torch's own update assigns what need not be kept."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain data, for ``torch.load(..., weights_only=True)`` and for strict JSON."""
@@ -227,15 +251,6 @@ class CosinePlateauLR(LRScheduler):
             group["initial_lr"] = _like(group["lr"], float(base_lr))
         self._write(lrs)
 
-    def _write(self, rates: Sequence[float]) -> None:
-        groups = self.optimizer.param_groups
-        for group, rate in zip(groups, rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
-        self._last_lr = [_like(group["lr"], rate) for group, rate in zip(groups, rates)]
-
     def _join(self) -> None:
         """Take in the groups that were added since."""
         base_lrs = list(self.base_lrs)
@@ -288,6 +303,26 @@ class CosinePlateauLR(LRScheduler):
             _rate(step, state, values)
             for state, values in zip(self.states, self._values, strict=True)
         ]
+
+    def _write(self, rates: Sequence[float]) -> None:
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _plan_updates(self) -> None:
+        """Plan to compute groups with equal memories and values once."""
+        members: dict[tuple[State, Values], list[int]] = {}
+        for index, memory in enumerate(zip(self.states, self._values, strict=True)):
+            members.setdefault(memory, []).append(index)
+        # What is needed stands at the first group that needs it, the others follow with None.
+        self._plan = [
+            (index, memory if index == indices[0] else None)
+            for memory, indices in members.items()
+            for index in indices
+        ]
+        self._planned = (list(self.base_lrs), self.states)
 
 
 def _check(

@@ -2,12 +2,19 @@
 # Do not edit: run `lrgen build`.
 """Cosine annealing with warm restarts and bounds for each cycle (PyTorch)."""
 
+import bisect
+import copy
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+SPEC = "sha256:de4a53d812d485defddc52fe77aa7a51ae2eb5a1296b8c997a06300df73d03c2"
 
 
 def cosine_restarts_bounds(
@@ -47,7 +54,8 @@ def cosine_restarts_bounds(
         Loshchilov and Hutter 2017, eq. 5, where eta_min and eta_max have an index
         mmengine CosineRestartLR, restart_weights
     """
-    _check(first_steps, growth, peaks, lows, rounding)
+    if not torch.compiler.is_compiling():  # which would unroll a look at every entry
+        _check(first_steps, growth, peaks, lows, rounding)
     step = step.long()
     starts, lengths = _cycles(first_steps, growth, rounding)
     row = torch.bucketize(step, step.new_tensor(starts), right=True) - 1
@@ -66,6 +74,224 @@ def cosine_restarts_bounds(
         + peak * torch.sin(math.pi / 2 * (length - position).double() / length.double()) ** 2
     )
     return lr.to(dtype)
+
+
+class CosineRestartsBoundsLR(LRScheduler):
+    """Cosine annealing with warm restarts and bounds for each cycle: call ``step()`` after each
+    update.
+
+    The rate is that of :func:`cosine_restarts_bounds`, in binary64, whatever ``lr`` the optimizer
+    had; a tensor ``lr`` is filled in place. A group added later joins at the next ``step()``.
+
+    Args:
+        optimizer: The optimizer whose ``lr`` is driven.
+        first_steps: Updates of the first cycle, at least 1.
+        growth: How many times longer each cycle is than the one before: 1, or at least 1.01.
+        peaks: Rate at the start of each cycle; the last one is kept.
+        lows: Rate that each cycle approaches; the last one is kept.
+        rounding: Where lengths are not whole: a cycle begins at the first update at or after its
+            boundary, or each length is cut.
+        last_epoch: -1 to start; ``k - 1`` to go on after ``k`` updates without a saved state.
+        on_change: What ``load_state_dict`` does with a state that was made with other values:
+            raise ``"error"``, ``"keep"`` the present values and go on from the saved step, or
+            ``"restore"`` the saved values.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        *,
+        first_steps: int = 1_000,
+        growth: float = 2.0,
+        peaks: Sequence[float] = (0.1, 0.05, 0.02),
+        lows: Sequence[float] = (0.001,),
+        rounding: str = "boundary",
+        last_epoch: int = -1,
+        on_change: Literal["error", "keep", "restore"] = "error",
+    ) -> None:
+        if on_change not in ("error", "keep", "restore"):
+            raise ValueError(f"on_change must be 'error', 'keep' or 'restore', got {on_change!r}")
+        if not (isinstance(last_epoch, int) and last_epoch >= -1):
+            raise ValueError(f"last_epoch must be an integer >= -1, got {last_epoch}")
+        self.on_change = on_change
+        self._parameters: dict[str, Any] = {
+            "first_steps": first_steps,
+            "growth": growth,
+            "peaks": tuple(peaks),
+            "lows": tuple(lows),
+            "rounding": rounding,
+        }
+        self._planned_lrs: list[float | Tensor] = []
+        super().__init__(optimizer, last_epoch)
+
+    def step(self, epoch: int | None = None) -> None:
+        """Write the rates of the next update into the optimizer; call it after the update."""
+        if epoch is not None or self._step_count < 2:
+            super().step(epoch)  # for its warnings: `epoch`, and the order of the first two calls
+        else:
+            self._step_count += 1
+            self._update_lr()
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        groups = self.optimizer.param_groups
+        if len(groups) != len(self._planned_lrs) or self.base_lrs != self._planned_lrs:
+            self._join()
+        if epoch is None:
+            epoch = self.last_epoch + 1
+        elif not (isinstance(epoch, int) and epoch >= 0):
+            raise ValueError(f"epoch must be an integer >= 0, got {epoch}")
+        self.last_epoch = epoch
+
+        filled = None
+        for index, values in self._plan:
+            if values:
+                first_steps, growth, peaks, lows, rounding = values
+                rate = _rate(epoch, first_steps, growth, peaks, lows, rounding)
+            group = groups[index]
+            lr = group["lr"]
+            if lr.__class__ is float or not isinstance(lr, Tensor):
+                group["lr"] = rate
+            elif lr is not filled:  # groups may share one tensor
+                lr.fill_(rate)
+                filled = lr
+
+    def get_lr(self) -> list[float | Tensor]:
+        """Rates at ``last_epoch``, one per parameter group, each of the type of its ``lr``."""
+        self._join()
+        return self.get_last_lr()
+
+    def _get_closed_form_lr(self) -> list[float | Tensor]:
+        return self.get_lr()
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Rates that the last ``step()`` wrote, each of the type of its group's ``lr``."""
+        groups = self.optimizer.param_groups[: len(self._values)]  # without those yet to join
+        return [_like(group["lr"], rate) for group, rate in zip(groups, self._rates(), strict=True)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain data: what ``torch.load(..., weights_only=True)`` accepts."""
+        self._join()
+        return {
+            "spec": SPEC,
+            "parameters": copy.deepcopy(self._parameters),
+            "base_lrs": list(self.base_lrs),
+            "last_epoch": self.last_epoch,
+            "_step_count": self._step_count,
+            "_last_lr": [float(lr) for lr in self.get_last_lr()],
+            "lr": [float(group["lr"]) for group in self.optimizer.param_groups],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a saved state: the rates stand in the optimizer when this returns.
+
+        Raises:
+            ValueError: The state was made with other values, see ``on_change``.
+        """
+        self._join()
+        last_epoch = state_dict.get("last_epoch")
+        if not (isinstance(last_epoch, int) and last_epoch >= -1):
+            raise ValueError(f"last_epoch must be an integer >= -1, got {last_epoch}")
+        parameters: dict[str, Any] = copy.deepcopy(state_dict.get("parameters", {}))
+        parameters["peaks"] = tuple(parameters.get("peaks", ()))
+        parameters["lows"] = tuple(parameters.get("lows", ()))
+        base_lrs: Any = state_dict.get("base_lrs")
+        saved = {"spec": state_dict.get("spec"), **parameters}
+        present = {"spec": SPEC, **self._parameters}
+        changed = [
+            f"{name}: saved {saved.get(name)}, present {present.get(name)}"
+            for name in saved | present
+            if _differ(saved.get(name), present.get(name))
+        ]
+        if changed and self.on_change == "error":
+            raise ValueError(
+                f"the state was made with other values ({'; '.join(changed)}): on_change='keep' "
+                "goes on from its step with the present ones, on_change='restore' with the saved"
+            )
+        if changed and self.on_change == "restore":
+            if saved["spec"] != SPEC:
+                raise ValueError(
+                    f"a state of another spec cannot be restored ({'; '.join(changed)}): "
+                    "on_change='keep' goes on from its step with the present values"
+                )
+            self._arrange(parameters, base_lrs)
+        self.last_epoch = last_epoch
+        self._step_count = state_dict.get("_step_count", last_epoch + 1)
+
+        lrs = self._rates()
+        found, written = state_dict.get("lr", []), state_dict.get("_last_lr", [])
+        if len(found) == len(lrs):
+            # A rate that was not this schedule's when it was saved, such as that of another member
+            # of a SequentialLR, is put back as it was.
+            lrs = [lr if a == b else a for lr, a, b in zip(lrs, found, written, strict=True)]
+        groups = self.optimizer.param_groups
+        for group, base_lr, lr in zip(groups, self.base_lrs, lrs, strict=True):
+            group["initial_lr"] = _like(group["lr"], float(base_lr))
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+
+    @property
+    def _last_lr(self) -> list[float | Tensor]:
+        return self.get_last_lr()
+
+    @_last_lr.setter
+    def _last_lr(self, lrs: list[float | Tensor]) -> None:
+        """Torch's own update assigns what a closed form need not keep."""
+
+    def _rates(self) -> list[float]:
+        step = max(self.last_epoch, 0)  # -1 in a SequentialLR that has not come to this member yet
+        return [_rate(step, *values) for values in self._values]
+
+    def _join(self) -> None:
+        """Take in the groups that were added since."""
+        base_lrs = list(self.base_lrs)
+        for group in self.optimizer.param_groups[len(base_lrs) :]:
+            lr = group["lr"]
+            base_lrs.append(
+                group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
+            )
+        self._arrange(self._parameters, base_lrs)
+
+    def _arrange(self, parameters: dict[str, Any], base_lrs: Sequence[float | Tensor]) -> None:
+        """Check the values of each group, and plan to compute groups with equal values once."""
+        groups = self.optimizer.param_groups
+        columns: dict[str, Any] = parameters
+        for name, column in columns.items():
+            if isinstance(column, list) and len(column) != len(groups):
+                raise ValueError(
+                    f"{name} has {len(column)} values for {len(groups)} parameter groups: give one "
+                    "for all or one for each (to go on when a group was added, build the scheduler "
+                    "again with last_epoch=scheduler.last_epoch - 1)"
+                )
+        values = list(zip(*(_spread(c, len(groups)) for c in columns.values()), strict=True))
+
+        tensors: dict[int, int] = {}
+        members: dict[tuple[Any, ...], list[int]] = {}
+        for index, group in enumerate(groups):
+            try:
+                _check(*values[index])
+            except ValueError as error:
+                raise ValueError(f"{error} (parameter group {index})") from None
+            if isinstance(group["lr"], Tensor):
+                other = tensors.setdefault(id(group["lr"]), index)
+                if values[other] != values[index]:
+                    raise ValueError(
+                        f"parameter groups {other} and {index} share one tensor as their lr but "
+                        "have different rates: give each group a tensor of its own, lr.clone()"
+                    )
+            members.setdefault(values[index], []).append(index)
+
+        self._parameters = parameters
+        self._values = values
+        # The values stand at the first group that has them, the others follow with None.
+        self._plan = [
+            (index, shared if index == indices[0] else None)
+            for shared, indices in members.items()
+            for index in indices
+        ]
+        self.base_lrs = [float(lr) for lr in base_lrs]
+        self._planned_lrs = [*self.base_lrs]
 
 
 def _check(
@@ -106,6 +332,53 @@ def _check(
         raise ValueError(f"len(peaks) >= 1 does not hold: peaks = {peaks!r}")
     if not len(lows) >= 1:
         raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
+
+
+def _rate(
+    step: int,
+    first_steps: int,
+    growth: float,
+    peaks: Sequence[float],
+    lows: Sequence[float],
+    rounding: str,
+) -> float:
+    """Rate at ``step``, in binary64."""
+    starts, lengths = _cycles(first_steps, growth, rounding)
+    row = bisect.bisect_right(starts, step) - 1
+    length = lengths[row]
+    elapsed = step - starts[row]
+    position = elapsed % length
+    index = row + elapsed // length
+    peak = peaks[max(min(index, len(peaks) - 1), 0)]
+    low = lows[max(min(index, len(lows) - 1), 0)]
+    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    # 1 - i / j == (j - i) / j, exact: integers first.
+    # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    return (
+        low * math.sin(math.pi / 2 * position / length) ** 2
+        + peak * math.sin(math.pi / 2 * (length - position) / length) ** 2
+    )
+
+
+def _numbers(value: float | Sequence[float]) -> float | list[float]:
+    return [float(number) for number in value] if isinstance(value, Sequence) else float(value)
+
+
+def _spread(value: Any, count: int) -> list[Any]:
+    return value if isinstance(value, list) else [value] * count
+
+
+def _differ(saved: Any, present: Any) -> bool:
+    """Whether two values differ, where one number stands for a list of it."""
+    if isinstance(saved, list) or isinstance(present, list):
+        count = len(saved if isinstance(saved, list) else present)
+        return _spread(saved, count) != _spread(present, count)
+    return bool(saved != present)
+
+
+def _like(lr: float | Tensor, value: float) -> float | Tensor:
+    return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
 
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:

@@ -198,15 +198,6 @@ class PlateauOptaxLR(ReduceLROnPlateau):
             group["initial_lr"] = _like(group["lr"], float(base_lr))
         self._write(lrs)
 
-    def _write(self, rates: Sequence[float]) -> None:
-        groups = self.optimizer.param_groups
-        for group, rate in zip(groups, rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
-        self._last_lr = [_like(group["lr"], rate) for group, rate in zip(groups, rates)]
-
     def _join(self) -> None:
         """Take in the groups that were added since."""
         base_lrs = list(self.base_lrs)
@@ -252,6 +243,15 @@ class PlateauOptaxLR(ReduceLROnPlateau):
         self._values = values
         self.base_lrs = [*columns["base_lr"]]
         self.states = states
+
+    def _write(self, rates: Sequence[float]) -> None:
+        groups = self.optimizer.param_groups
+        for group, rate in zip(groups, rates, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        self._last_lr = [_like(group["lr"], rate) for group, rate in zip(groups, rates)]
 
     def _rates(self) -> list[float]:
         return [

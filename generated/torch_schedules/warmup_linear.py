@@ -199,8 +199,8 @@ class WarmupLinearLR(LRScheduler):
             # of a SequentialLR, is put back as it was.
             lrs = [lr if a == b else a for lr, a, b in zip(lrs, found, written, strict=True)]
         groups = self.optimizer.param_groups
-        for group, (base_lr, *_), lr in zip(groups, self._values, lrs, strict=True):
-            group["initial_lr"] = _like(group["lr"], base_lr)
+        for group, base_lr, lr in zip(groups, self.base_lrs, lrs, strict=True):
+            group["initial_lr"] = _like(group["lr"], float(base_lr))
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(lr)
             else:
@@ -231,7 +231,7 @@ class WarmupLinearLR(LRScheduler):
     def _arrange(self, parameters: dict[str, Any], base_lrs: Sequence[float | Tensor]) -> None:
         """Check the values of each group, and plan to compute groups with equal values once."""
         groups = self.optimizer.param_groups
-        columns = {"peak_lr": [float(lr) for lr in base_lrs], **parameters}
+        columns: dict[str, Any] = {"peak_lr": [float(lr) for lr in base_lrs], **parameters}
         for name, column in columns.items():
             if isinstance(column, list) and len(column) != len(groups):
                 raise ValueError(
@@ -265,8 +265,8 @@ class WarmupLinearLR(LRScheduler):
             for shared, indices in members.items()
             for index in indices
         ]
-        self.base_lrs = [*columns["peak_lr"]]
-        self._planned_lrs = [*columns["peak_lr"]]
+        self.base_lrs = [float(lr) for lr in base_lrs]
+        self._planned_lrs = [*self.base_lrs]
 
 
 def _check(

@@ -199,5 +199,5 @@ JAX = Backend(
     "jax_schedules",
     "jax_schedules/module.py.jinja",
     _view,
-    observer(Tables(STYLE, TYPES, _ARRAYS, _UNTYPED, _CASTS, _guard)),
+    observer(Tables(STYLE, TYPES, _ARRAYS, _UNTYPED, _CASTS, _guard, _plain_check, _traced)),
 )

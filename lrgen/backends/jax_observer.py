@@ -10,8 +10,17 @@ from ..expr import Apply, Expr, Kind, Name, names_in, rebuild
 from ..ops import Precedence
 from ..ranges import Facts
 from ..schedule import Schedule, Update
-from .base import Observer, Spelled, Style, array_body, guarded_parts
+from .base import (
+    PYTHON_TYPES,
+    Observer,
+    Spelled,
+    Style,
+    array_body,
+    guarded_parts,
+    table_names,
+)
 from .choice import where_chain
+from .companions import JAX as JAX_COMPANIONS
 from .host import spelt
 from .layout import COLUMNS, fitting
 from .remembering import (
@@ -37,6 +46,8 @@ class Tables:
         check_types: Of parameters of ``_check``.
         casts: How a parameter is handed to a function that computes, over ``{0}``.
         guard: The call of ``_check`` where all numbers are plain ones.
+        plain_check: Refuses arrays where Python makes tables from the parameters named.
+        traced: The sentence on parameters that may be arrays; those named may not.
     """
 
     style: Style
@@ -45,6 +56,8 @@ class Tables:
     check_types: Mapping[str, str]
     casts: Mapping[str, str]
     guard: Callable[[Schedule], list[str]]
+    plain_check: Callable[[Sequence[str]], list[str]]
+    traced: Callable[[Sequence[str]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +116,13 @@ def _view(
     return remembering_view(
         schedule,
         framework="JAX",
-        docstring=_docstring(schedule),
+        docstring=_docstring(schedule, tables.traced(_plain(schedule))),
         initial=initial,
         update=update,
         rate=_rate(schedule, style, facts, always),
         types=tables.types,
         check_types=tables.check_types,
+        companions=JAX_COMPANIONS,
         more=_functions(schedule, tables, initial, update),
     )
 
@@ -128,7 +142,14 @@ def _functions(
     schedule: Schedule, tables: Tables, initial: Sequence[str], update: Sequence[str]
 ) -> FunctionsView:
     states = {state.name: state.kind for state in schedule.state}
-    parameters = {p.name: p.type for p in schedule.parameters}
+    plain = _plain(schedule)
+    parameters = [p.name for p in schedule.parameters]
+    types = {p.name: tables.inner_types[p.type] for p in schedule.parameters}
+    types |= {name: PYTHON_TYPES[schedule.parameter(name).type] for name in plain}
+    types |= dict.fromkeys(states, "jax.Array")
+    casts = {p.name: tables.casts[p.type].format(p.name) for p in schedule.parameters}
+    casts |= {name: name for name in plain}
+    casts |= {name: _taken(name, kind) for name, kind in states.items()}
     read = set().union(*(names_in(line.value) for line in schedule.update))
     needed = [name for name in parameters if name in read]
     for_rate = rate_names(schedule)
@@ -136,7 +157,7 @@ def _functions(
     clock = ("step: ArrayLike", "step: jax.Array,", "jnp.asarray(step, jnp.int64),")
     with_clock = clock if schedule.uses_step else None
     return FunctionsView(
-        call_check=tuple(tables.guard(schedule)),
+        call_check=(*tables.plain_check(plain), *tables.guard(schedule)),
         state=tuple((name, _KEPT[kind].removeprefix("jnp.")) for name, kind in states.items()),
         start=tuple(
             f"{name}=jnp.asarray({value}, {_KEPT[kind]}),"
@@ -144,26 +165,24 @@ def _functions(
         ),
         taken=tuple(f"{name} = {_taken(name, kind)}" for name, kind in states.items()),
         kept=tuple(f"{name}=jnp.asarray({name}, {_KEPT[kind]})," for name, kind in states.items()),
-        observe_fields=tuple(f"{n}: {tables.inner_types[parameters[n]]}," for n in needed),
-        observe_casts=tuple(f"{tables.casts[parameters[n]].format(n)}," for n in needed),
+        observe_fields=tuple(f"{name}: {types[name]}," for name in needed),
+        observe_casts=tuple(f"{casts[name]}," for name in needed),
         rate_call=", ".join(["state: State", *(with_clock or ())[:1]]),
         rate_fields=(
             *(with_clock or ())[1:2],
-            *(
-                f"{n}: {'jax.Array' if n in states else tables.inner_types[parameters[n]]},"
-                for n in for_rate
-            ),
+            *(f"{name}: {types[name]}," for name in for_rate),
         ),
-        rate_casts=(
-            *(with_clock or ())[2:],
-            *(
-                f"{_taken(n, states[n]) if n in states else tables.casts[parameters[n]].format(n)},"
-                for n in for_rate
-            ),
-        ),
+        rate_casts=(*(with_clock or ())[2:], *(f"{casts[name]}," for name in for_rate)),
         rate_type=_RATE_TYPES[schedule.uses_step],
         rounded=_ROUNDED if any("_rounded(" in line for line in update) else (),
     )
+
+
+def _plain(schedule: Schedule) -> list[str]:
+    """Parameters that Python makes tables from."""
+    made = table_names(schedule.lets)
+    numbers = (Kind.INT, Kind.REAL)
+    return [p.name for p in schedule.parameters if p.name in made and p.kind in numbers]
 
 
 def _taken(name: str, kind: Kind) -> str:
@@ -230,7 +249,7 @@ def _unsigned(expr: Expr) -> Expr:
 # -- words -----------------------------------------------------------------------------------
 
 
-def _docstring(schedule: Schedule) -> list[str]:
+def _docstring(schedule: Schedule, traced: Sequence[str]) -> list[str]:
     closing = closing_lines(schedule)
     end = closing.index("")
     return [
@@ -241,6 +260,8 @@ def _docstring(schedule: Schedule) -> list[str]:
         *memory_lines(schedule),
         "",
         *wrapped(_INTRO.format(observes=schedule.observes)),
+        "",
+        *traced,
         "",
         *closing[:end],
         "    dtype: What the binary64 value is rounded to, once.",
@@ -253,8 +274,7 @@ def _docstring(schedule: Schedule) -> list[str]:
 
 _INTRO = (
     "The functions are pure, for ``jit``, ``scan`` and ``vmap``. They compute in 64 bits whatever "
-    "the global setting; ``{observes}`` is taken as float32. Parameters that are numbers may be "
-    "traced or batched arrays; those are not checked."
+    "the global setting; ``{observes}`` is taken as float32."
 )
 _RETURNS = {
     False: "``init()``, ``update(state, {observes})`` and ``rate(state)``.",

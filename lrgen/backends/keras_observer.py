@@ -97,6 +97,7 @@ _INTRO = {False: _EPOCHS + _RESUMED, True: _UPDATES + _RESUMED}
 _MONITOR = (
     "    monitor: What is observed, by its name in the logs of an epoch.",
     "    validation_freq: As for ``fit``: epochs from one observation to the next.",
+    "    optimizer: One of those of a ``MultiOptimizer``; by default the model's own.",
 )
 
 KERAS_OBSERVER = Observer("keras_schedules/observer.py.jinja", _observer)

@@ -44,7 +44,13 @@ def _broken(line: str, width: int) -> list[str]:
     indent, head, expression = match.groups()
     if expression.startswith("# "):
         mark = f"{indent}# "
-        return textwrap.wrap(expression[2:], width, initial_indent=mark, subsequent_indent=mark)
+        said, comma, rest = expression[2:].rpartition(", ")
+        parts = [said + ",", rest] if comma and len(mark + said) < width else [expression[2:]]
+        return [
+            part
+            for text in parts
+            for part in textwrap.wrap(text, width, initial_indent=mark, subsequent_indent=mark)
+        ]
     call = _whole_call(expression)
     if call:
         return _broken_call(indent, head, expression, call, width)

@@ -128,7 +128,7 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
     clock = ("step",) if schedule.uses_step else ()
     call = f"_rate({', '.join((*clock, *rate_names(schedule)))})"
     arguments, *rest = closing_lines(schedule)
-    return remembering_view(
+    view = remembering_view(
         schedule,
         framework="NumPy reference curve",
         docstring=(
@@ -149,6 +149,7 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
         rate=fitting(rate_lines(schedule, facts, always), schedule),
         more=fitting([f"rates[number] = {call}"], schedule, COLUMNS - 8),
     )
+    return replace(view, imports=(*view.imports, "") if view.imports else ())
 
 
 NUMPY = Backend(

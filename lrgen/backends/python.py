@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..expr import Expr, Kind, names_in
 from ..finite import is_finite
-from ..guard import Guards
+from ..guard import Guards, uses_of
 from ..ranges import Facts
 from ..schedule import Let, Schedule, expand
 from .base import (
@@ -55,17 +55,20 @@ def rate_lines(
     that is safe.
     """
     before = _facts_before(schedule, always)
-    placed = _placed(schedule, before)
+    pairs = [(piece.condition, piece.value) for piece in schedule.pieces]
+    uses = uses_of(schedule.lets, pairs, facts, before)
+    placed = _placed(schedule, before, uses)
     spelled = Spelled(schedule, schedule.lets, STYLE, names)
     lines: list[str] = []
     for index, (piece, known) in enumerate(zip(schedule.pieces, facts)):
         if index in placed.values():
-            shared = _guards(schedule, before[index])
+            shared = Guards(schedule.lets, dict(uses), before[index], _always)
             for let in schedule.lets:
                 if placed.get(let.name) == index:
                     lines += comment(let.reasons, "")
                     lines += assignment(let.name, shared.lets[let.name].value, spelled, "")
-        own = _guards(schedule, known)
+        inside = uses_of(schedule.lets, [pairs[index]], [known], [known])
+        own = Guards(schedule.lets, inside, known, _always)
         value = own.guarded(piece.value, known, known)
         indent = ""
         if piece.condition is not None:
@@ -89,11 +92,6 @@ def _always(expr: Expr) -> bool:
     return True
 
 
-def _guards(schedule: Schedule, known: Facts) -> Guards:
-    """Guards where nothing but ``known`` is computed."""
-    return Guards(schedule.lets, {let.name: (known,) for let in schedule.lets}, known, _always)
-
-
 def _facts_before(schedule: Schedule, always: Facts) -> list[Facts]:
     """What holds where each piece's condition is asked: none before it did."""
     result = [always]
@@ -103,7 +101,9 @@ def _facts_before(schedule: Schedule, always: Facts) -> list[Facts]:
     return result
 
 
-def _placed(schedule: Schedule, before: Sequence[Facts]) -> dict[str, int]:
+def _placed(
+    schedule: Schedule, before: Sequence[Facts], uses: Mapping[str, tuple[Facts, ...]]
+) -> dict[str, int]:
     """Lets computed outside of the pieces, each with the piece before which it is."""
     values = [_reach(schedule, piece.value) for piece in schedule.pieces]
     conditions = [_reach(schedule, p.condition) if p.condition else set() for p in schedule.pieces]
@@ -120,7 +120,7 @@ def _placed(schedule: Schedule, before: Sequence[Facts]) -> dict[str, int]:
         if (
             shared
             and not (wanted and min(wanted) <= first)
-            and _is_safe(let, schedule, before[first])
+            and _is_safe(let, schedule, before[first], uses)
         ):
             wanted.append(first)
         if wanted:
@@ -128,9 +128,11 @@ def _placed(schedule: Schedule, before: Sequence[Facts]) -> dict[str, int]:
     return placed
 
 
-def _is_safe(let: Let, schedule: Schedule, known: Facts) -> bool:
+def _is_safe(
+    let: Let, schedule: Schedule, known: Facts, uses: Mapping[str, tuple[Facts, ...]]
+) -> bool:
     """Whether ``let`` can be computed without a guard wherever ``known`` holds."""
-    guarded = _guards(schedule, known).lets[let.name].value
+    guarded = Guards(schedule.lets, dict(uses), known, _always).lets[let.name].value
     return guarded == let.value and is_finite(expand(let.value, schedule.lets), known)
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from ..expr import Kind, names_in
 from ..schedule import Schedule
-from .base import PYTHON_TYPES, Spelled, Style
+from .base import PYTHON_TYPES, STDLIB, Spelled, Style
 from .checks import check_lines
+from .companions import PYTHON, Companions, needed, uses_module
 from .layout import COLUMNS, fitting
 from .wording import escaped, header, parameter_lines, quantity, source_lines, wrapped
 
@@ -47,6 +48,7 @@ class RememberingView:
         rate: The body of the function that computes the rate.
         rate_names: States and parameters that ``rate`` needs, in that order.
         rate_fields: ``name: type,`` for each of them.
+        companions: Functions that the module brings along.
         more: What only this framework's template places.
     """
 
@@ -72,6 +74,7 @@ class RememberingView:
     rate: tuple[str, ...]
     rate_names: tuple[str, ...]
     rate_fields: tuple[str, ...]
+    companions: tuple[str, ...] = ()
     more: object = None
 
 
@@ -87,6 +90,7 @@ def remembering_view(
     check_types: Mapping[str, str] = PYTHON_TYPES,
     imports: Sequence[str] = (),
     more_code: Sequence[str] = (),
+    companions: Companions = PYTHON,
     more: object = None,
 ) -> RememberingView:
     """A view, with what all frameworks have in common filled in.
@@ -100,14 +104,17 @@ def remembering_view(
         rate: Lines of the function that computes the rate.
         types: Of parameters in the signature that people see, by parameter type.
         check_types: Of parameters of ``_check``.
-        imports: Lines besides ``import math``, which comes in where lines need it.
+        imports: Lines besides those of the standard library that other lines need.
         more_code: Further lines that may need ``math``.
+        companions: Functions that the module may bring along.
         more: See :class:`RememberingView`.
     """
     assert schedule.observes is not None
     names = tuple(p.name for p in schedule.parameters)
     check = tuple(check_lines(schedule)) or ("pass",)
-    needs_math = any("math." in line for line in (*initial, *update, *rate, *check, *more_code))
+    lines = (*initial, *update, *rate, *check, *more_code)
+    brought = needed(companions, lines)
+    modules = [name for name in STDLIB if uses_module(name, (*lines, *brought))]
     call = fitting([f"_check({', '.join(names)})"], schedule, COLUMNS - 8) if names else ()
     used = rate_names(schedule)
     fields = {s.name: STATE_TYPES[s.kind] for s in schedule.state}
@@ -117,7 +124,7 @@ def remembering_view(
         header=header(schedule),
         summary=f"{escaped(schedule.title)} ({framework}).",
         quantity=quantity(schedule),
-        imports=(*(("import math",) if needs_math else ()), *imports),
+        imports=(*(f"import {name}" for name in modules), *imports),
         docstring=tuple(docstring),
         signature=tuple(f"{p.name}: {types[p.type]} = {p.spelling}," for p in schedule.parameters),
         names=names,
@@ -135,6 +142,7 @@ def remembering_view(
         rate=tuple(rate),
         rate_names=used,
         rate_fields=tuple(f"{name}: {fields[name]}," for name in used),
+        companions=brought,
         more=more,
     )
 

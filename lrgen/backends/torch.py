@@ -63,7 +63,9 @@ class SchedulerView:
     """What the template of the ``LRScheduler`` places.
 
     Attributes:
-        base: The parameter that each group's ``initial_lr`` gives.
+        saved_base: The base rates of a saved state as an entry, if the formula has a base.
+        present_base: The present ones.
+        columns: The values of all parameters, each one for all groups or one per group.
         summary: Of the docstring, its first sentence.
         intro: Its first paragraph.
         docs: Lines of the docstring for the other parameters.
@@ -74,7 +76,9 @@ class SchedulerView:
         rate: Body of the plain function that computes a rate.
     """
 
-    base: str
+    saved_base: str
+    present_base: str
+    columns: str
     summary: tuple[str, ...]
     intro: tuple[str, ...]
     docs: tuple[str, ...]
@@ -93,8 +97,8 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
     lines += where_chain(chosen, spelled, "torch.where({0}, {1}, {2})", "return {0}.to(dtype)")
     body = fitting(lines, schedule)
     schedulers = []
-    if schedule.base is not None:
-        schedulers = [_scheduler(schedule, schedule.base, rate_lines(schedule, facts, always))]
+    if schedule.drives == "lr" and schedule.parameters:
+        schedulers = [_scheduler(schedule, rate_lines(schedule, facts, always))]
     view = view_of(
         schedule,
         framework="PyTorch",
@@ -120,8 +124,25 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         more_code=[line for one in schedulers for line in one.rate],
         first=schedule.base,
         companions=TORCH_COMPANIONS,
+        call_check=_eager_check(schedule),
     )
     return replace(view, imports=tuple(_imports(view)))
+
+
+def _eager_check(schedule: Schedule) -> list[str] | None:
+    """The call of ``_check`` where lists are looked through, entry by entry."""
+    if not any(p.entry is not None for p in schedule.parameters):
+        return None
+    call = f"_check({', '.join(p.name for p in _ordered(schedule))})"
+    return [
+        "if not torch.compiler.is_compiling():  # which would unroll a look at every entry",
+        *(f"    {line}" for line in wrapped(call, rest="    ", width=COLUMNS - 8)),
+    ]
+
+
+def _ordered(schedule: Schedule) -> list[Parameter]:
+    """The parameters as ``_check`` takes them: the base first."""
+    return sorted(schedule.parameters, key=lambda p: p.name != (schedule.base or p.name))
 
 
 def _imports(view: View) -> list[str]:
@@ -141,9 +162,10 @@ def _imports(view: View) -> list[str]:
     ]
 
 
-def _scheduler(schedule: Schedule, base: str, rate: Sequence[str]) -> SchedulerView:
+def _scheduler(schedule: Schedule, rate: Sequence[str]) -> SchedulerView:
+    base = schedule.base
     others = [p for p in schedule.parameters if p.name != base]
-    names = [base, *(p.name for p in others)]
+    names = [*([base] if base else []), *(p.name for p in others)]
     docs = [
         line
         for p in others
@@ -158,11 +180,22 @@ def _scheduler(schedule: Schedule, base: str, rate: Sequence[str]) -> SchedulerV
     if any(len(line) > COLUMNS - 16 for line in unpack):
         unpack = ("rate = _rate(epoch, *values)",)
     return SchedulerView(
-        base=base,
+        saved_base=f'"{base}": base_lrs, ' if base else "",
+        present_base=f'"{base}": self.base_lrs, ' if base else "",
+        columns=f'{{"{base}": [float(lr) for lr in base_lrs], **parameters}}'
+        if base
+        else "parameters",
         summary=tuple(
             wrapped(f"{schedule.title}: call ``step()`` after each update.", "", "    ", 93)
         ),
-        intro=tuple(wrapped(_INTRO.format(name=schedule.name, base=base), "    ", "    ", 100)),
+        intro=tuple(
+            wrapped(
+                (_INTRO if base else _WITHOUT_BASE).format(name=schedule.name, base=base),
+                "    ",
+                "    ",
+                100,
+            )
+        ),
         docs=tuple(docs),
         signature=tuple(f"{p.name}: {_group_type(p)} = {p.spelling}," for p in others),
         parameters=("{", *entries, "}") if others else ("{}",),
@@ -177,6 +210,10 @@ _INTRO = (
     "``{base}`` of a parameter group is its ``initial_lr``: the ``lr`` that it had when its first "
     "scheduler was built, which ``optimizer.load_state_dict`` brings back. A group added later "
     "joins at the next ``step()``, with its own ``lr`` as ``{base}``."
+)
+_WITHOUT_BASE = (
+    "The rate is that of :func:`{name}`, in binary64, whatever ``lr`` the optimizer had; a tensor "
+    "``lr`` is filled in place. A group added later joins at the next ``step()``."
 )
 _PER_GROUP = {"rate": " One value, or one per parameter group."}
 

@@ -60,6 +60,9 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
     others = [p for p in schedule.parameters if p.name != schedule.base]
     listed = ", ".join(schedule.state_names)
     taken_apart = f"({listed},)" if len(schedule.state) == 1 else listed
+    unpack: tuple[str, ...] = (f"{taken_apart} = state",)
+    if len(unpack[0]) > COLUMNS - 4:
+        unpack = tuple(f"{name} = state.{name}" for name in schedule.state_names)
     entries = [
         f'    "{p.name}": {f"_numbers({p.name})" if p.type == "rate" else p.name},' for p in others
     ]
@@ -77,12 +80,14 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
             signature=tuple(f"{p.name}: {_group_type(p)} = {p.spelling}," for p in others),
             parameters=("{", *entries, "}") if others else ("{}",),
             fields=tuple(f"{p.name}: {PYTHON_TYPES[p.type]}" for p in schedule.parameters),
-            unpack=fitting([f"{taken_apart} = state"], schedule),
+            unpack=unpack,
             repack=fitting([f"return State({listed})"], schedule),
             rate_head=_RATE_HEADS[schedule.uses_step],
         ),
     )
-    return replace(view, imports=("import copy", *view.imports))
+    plain = sorted(("import copy", *(line for line in view.imports if line.startswith("import "))))
+    rest = [line for line in view.imports if line not in plain]
+    return replace(view, imports=(*plain, *rest))
 
 
 def _docstring(schedule: Schedule, base: str, others: Sequence[Parameter]) -> list[str]:

@@ -297,13 +297,14 @@ def _draw_behind(axes: Axes, behind: Panel) -> None:
 
 
 def _legend(axes: Axes, lines: Mapping[str, Line2D], width: float) -> None:
-    """Above the axes, where it hides nothing."""
+    """Above the axes and their title, where it hides nothing."""
+    height = 1.08 if axes.get_title(loc="left") else 1.0
     longest = max(map(len, lines)) + 6
     axes.legend(
         list(lines.values()),
         list(lines),
         loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
+        bbox_to_anchor=(-0.01, height),
         borderaxespad=0.2,
         ncols=max(1, min(len(lines), int(width * _LETTERS_OF_WIDTH / longest))),
         handlelength=1.8,

@@ -35,6 +35,8 @@ def test_the_list_is_there_for_machines(capsys) -> None:
 
     assert list(entries) == list(catalogue())
     assert entries["cosine_warmup"]["base"] == "peak_lr"
+    assert entries["cosine_warmup"]["observes"] is None
+    assert entries["plateau"]["observes"] == "metric"
     assert entries["cosine_warmup"]["parameters"][1] == "warmup_steps"
 
 
@@ -177,3 +179,57 @@ def test_a_schedule_that_fails_at_a_later_stage_is_told_in_one_line(tmp_path, ca
     message = capsys.readouterr().err
     assert len(message.splitlines()) == 1
     assert "wrong.toml: claims.bounds" in message
+
+
+# -- schedules that remember -------------------------------------------------------------------
+
+
+def test_what_is_remembered_is_shown_as_its_author_wrote_it(capsys) -> None:
+    text = told(capsys, "show", "plateau", "--set", "patience=1")
+
+    assert "Remembered, at first\n  best           = inf if mode == 'min' else -inf\n" in text
+    assert "Then, at each metric\n  finite         = -inf < metric < inf\n" in text
+    assert "patience   10     observations     Observations without improvement" in text
+    assert "bad >= 0 and cooldown_left >= 0 and reductions >= 0: proved by induction" in text
+    assert "Values with patience = 1, while the metric stays at 1\n" in text
+    assert "  3  0.0001  observation 3\n" in text
+    assert "A metric that stays at -1: the rate changes after observation 3, 5" in text
+    assert "A metric that falls: 8 observations change nothing." in text
+
+
+def test_what_is_remembered_is_there_for_machines(capsys) -> None:
+    entry = told_json(capsys, "show", "newbob", "--json")
+
+    assert entry["observes"] == "metric"
+    assert entry["state"]["left"] == "patience"
+    assert list(entry["update"])[-2:] == ["previous", "seen"]
+    assert entry["table"][0].keys() == {"observation", "step", "value", "piece"}
+    assert float(entry["table"][1]["value"]) == 0.5 * float(entry["table"][0]["value"])
+    assert "observes" not in told_json(capsys, "show", "cosine", "--json")
+
+
+@pytest.mark.parametrize("stage", ["resolve", "rewrite"])
+def test_stages_print_the_automaton(stage: str, capsys) -> None:
+    text = told(capsys, "show", "newbob", "--after", stage)
+
+    assert "[at first]\nseen = False\n" in text
+    assert "[at each metric]\n" in text
+    assert "reduced = small and left == 0\n" in text
+    assert (
+        told_json(capsys, "show", "newbob", "--after", stage, "--json")["state"]["left"]
+        == "patience"
+    )
+
+
+def test_vectors_of_traces_are_printed(capsys) -> None:
+    cases = told_json(capsys, "show", "newbob", "--after", "sample")["cases"]
+
+    assert cases[0]["trace"] == "falling"
+    assert cases[0]["rows"][0]["metric"] is None
+
+
+def test_a_spec_with_its_memory_is_read(capsys) -> None:
+    document = told_json(capsys, "show", "newbob", "--after", "read")
+
+    assert document["observes"] == "metric"
+    assert document["state"]["previous"] == "0.0"

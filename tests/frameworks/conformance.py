@@ -102,6 +102,23 @@ def parameters_of_type(name: str, *types: str) -> list[str]:
     return [key for key, value in parameters.items() if value["type"] in types]
 
 
+TABLE_PARAMETERS = {"first_steps", "first_epochs", "growth", "parts"}
+"""What the tables of growing cycles are made of: in JAX these may be no arrays."""
+
+
+def tables_of(name: str) -> list[str]:
+    """Names of the parameters that tables of cycles are made of."""
+    formulas = [*spec(name).get("let", {}).values(), spec(name).get("value") or ""]
+    cycles = any("cycle(" in formula for formula in formulas)
+    return [key for key in spec(name)["parameters"] if cycles and key in TABLE_PARAMETERS]
+
+
+def arrays_of_type(name: str, *types: str) -> list[str]:
+    """As :func:`parameters_of_type`, lists of them included, but for those of tables."""
+    found = parameters_of_type(name, *types, *(f"{one}[]" for one in types))
+    return [key for key in found if key not in tables_of(name)]
+
+
 def class_name(name: str) -> str:
     """``cosine_warmup`` as ``CosineWarmup``."""
     return re.sub(r"(?:^|_)(\w)", lambda match: match[1].upper(), name)

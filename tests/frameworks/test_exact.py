@@ -58,8 +58,18 @@ def by_python(name: str, values: Mapping[str, Any], step: int) -> Any:
         "__builtins__": {},
         **{word: getattr(TWICE, word) for word in ("exp", "log", "sqrt", "sin", "cos", "tan")},
         **{word: getattr(TWICE, word) for word in ("tanh", "expm1", "log1p")},
-        "floor": lambda x: int(TWICE.floor(x)),
-        "ceil": lambda x: int(TWICE.ceil(x)),
+        "floor": lambda x: Whole(TWICE.floor(x)),
+        "ceil": lambda x: Whole(TWICE.ceil(x)),
+        "len": lambda values: Whole(len(values)),
+        "least": min,
+        "greatest": max,
+        "reached": lambda places, place: Whole(sum(one <= place for one in places)),
+        "product": lambda values, count: TWICE.fprod(values[:count]),
+        "total": lambda values, count: sum(values[:count], start=Whole(0)),
+        "cycle": lambda *operands: held(*operands)[0],
+        "cycle_start": lambda *operands: held(*operands)[1],
+        "cycle_length": lambda *operands: held(*operands)[2],
+        "uniform": uniform,
         "abs": abs,
         "min": min,
         "max": max,
@@ -75,8 +85,14 @@ def by_python(name: str, values: Mapping[str, Any], step: int) -> Any:
                 value = TWICE.mpf(value)
             case "steps" | "count":
                 value = Whole(value)
+            case "rate[]" | "real[]":
+                value = [TWICE.mpf(entry) for entry in value]
+            case "steps[]" | "count[]":
+                value = [Whole(entry) for entry in value]
         scope[key] = value
     lets = document.get("let", {})
+    for word in lets:  # such as `cycle`, which an author may call a part
+        scope.pop(word, None)
 
     def run(text: str) -> Any:
         code = compile(" ".join(text.split()), name, "eval")
@@ -121,6 +137,41 @@ for _operator in ("add", "sub", "mul", "floordiv", "mod", "radd", "rsub", "rmul"
         return found if found is NotImplemented else Whole(found)
 
     setattr(Whole, f"__{_operator}__", _whole)
+
+
+def held(
+    step: int, first: int, growth: Any, rounding: str = "boundary"
+) -> tuple[Whole, Whole, Whole]:
+    """Index, start and length of the cycle that holds ``step``, one cycle after another."""
+    factor = Fraction(f"{float(growth):.12f}")
+    if factor == 1:
+        return Whole(step // first), Whole(step - step % first), Whole(first)
+    index, end, length = 0, Fraction(0), Fraction(first)
+    while True:
+        start, end = math.ceil(end), end + length
+        if step < math.ceil(end):
+            return Whole(index), Whole(start), Whole(math.ceil(end) - start)
+        length *= factor
+        if rounding == "length":
+            cut = Fraction(math.floor(length))
+            if cut == end - start:  # it no longer grows
+                more, begun = divmod(step - math.ceil(end), int(cut))
+                return Whole(index + 1 + more), Whole(step - begun), Whole(cut)
+            length = cut
+        index += 1
+
+
+def uniform(seed: int, step: int) -> Any:
+    """Moremur over the seed, then over the step, on unbounded integers."""
+    bits = 0
+    for number in (seed + 0x1E3779B97F4A7C15, step):
+        bits = (bits + number) % 2**64
+        bits ^= bits >> 27
+        bits = bits * 0x3C79AC492BA7B653 % 2**64
+        bits ^= bits >> 33
+        bits = bits * 0x1C69B3F74AC4AE35 % 2**64
+        bits ^= bits >> 27
+    return TWICE.mpf(2 * (int(bits) >> 12) + 1) / 2**53
 
 
 @each
@@ -227,7 +278,10 @@ def test_each_changed_operator_is_noticed(name: str) -> None:
             exec(compile(changed, name, "exec"), module.__dict__)
             runner = float32_of(conformance.numpy_runner(module, name))
 
-            with np.errstate(all="ignore"), pytest.raises((AssertionError, ArithmeticError)):
+            with (
+                np.errstate(all="ignore"),
+                pytest.raises((AssertionError, ArithmeticError, IndexError)),
+            ):
                 for case in (*cases(name), *drawn(name, DRAWS)):
                     check_float32(case, runner)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conformance import NAMES, Case, cases, parameters_of_type
+from conformance import NAMES, Case, arrays_of_type, cases, parameters_of_type
 from emitted import load_broken, load_emitted
 from numpy.typing import NDArray
 from test_exact import DRAWS, drawn
@@ -97,13 +97,16 @@ def test_the_sweep_of_lengths_sees_a_power_of_less_than_nothing() -> None:
 
 
 def alike(name: str) -> Iterator[tuple[Mapping[str, Any], list[Case]]]:
-    """Cases, of the vectors and drawn, that have the same words and flags: no arrays, those."""
-    fixed_names = parameters_of_type(name, "flag", "choice")
+    """Cases, of the vectors and drawn, with the same words, flags and lengths: no arrays, those."""
+    fixed_names = [*parameters_of_type(name, "flag", "choice"), *conformance.tables_of(name)]
+    lists = parameters_of_type(name, "steps[]", "count[]", "rate[]", "real[]")
     groups: dict[tuple[Any, ...], list[Case]] = {}
     for case in (*cases(name), *drawn(name, DRAWS)):
-        groups.setdefault(tuple(case.parameters[key] for key in fixed_names), []).append(case)
-    for values, found in groups.items():
-        yield dict(zip(fixed_names, values, strict=True)), found
+        shape = [len(case.parameters[key]) for key in lists]
+        key = (*(case.parameters[key] for key in fixed_names), *shape)
+        groups.setdefault(key, []).append(case)
+    for found in groups.values():
+        yield {key: found[0].parameters[key] for key in fixed_names}, found
 
 
 @on_each_device
@@ -111,8 +114,8 @@ def alike(name: str) -> Iterator[tuple[Mapping[str, Any], list[Case]]]:
 def test_batched_parameters_give_the_same_bits_and_finite_gradients(name: str, device: str) -> None:
     """``jit`` of ``vmap`` over cases of ``vmap`` over steps of ``value_and_grad``."""
     function = function_of(name)
-    lengths = parameters_of_type(name, "steps", "count")
-    rates = parameters_of_type(name, "rate", "real")
+    lengths = arrays_of_type(name, "steps", "count")
+    rates = arrays_of_type(name, "rate", "real")
     for fixed, group in alike(name):
         size = max(len(case.steps) for case in group)
         steps = np.stack([np.pad(c.steps, (0, size - len(c.steps)), mode="edge") for c in group])
@@ -137,12 +140,12 @@ def test_batched_parameters_give_the_same_bits_and_finite_gradients(name: str, d
 @each
 def test_float32_arrays_of_parameters_count_for_their_exact_values(name: str) -> None:
     function = function_of(name)
-    reals = parameters_of_type(name, "rate", "real")
+    reals = arrays_of_type(name, "rate", "real")
     python = conformance.python_runner(load_emitted("python", name), name)
     case = cases(name)[-1].until(conformance.FARTHEST_INT32)
     fixed = {key: value for key, value in case.parameters.items() if key not in reals}
-    rounded = {key: np.float32(case.parameters[key]) for key in reals}
-    exactly = {key: float(value) for key, value in rounded.items()}
+    rounded = {key: np.asarray(case.parameters[key], np.float32) for key in reals}
+    exactly = {key: value.tolist() for key, value in rounded.items()}
     expected = python({**fixed, **exactly}, case.steps).astype(np.float32)
     bits = expected.view(np.uint32)
 

@@ -4,7 +4,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from conformance import OBSERVERS, class_name
 from emitted import load_broken, load_emitted
 from numpy.typing import NDArray
-from traces import TraceCase, check_trace_float32, trace_cases, uses_step
+from traces import TraceCase, check_trace_float32, some_cases, trace_cases, uses_step
 
 each = pytest.mark.parametrize("name", OBSERVERS)
 load = functools.cache(load_emitted)
@@ -68,7 +68,7 @@ def scanned(functions: Any, cases: list[TraceCase]) -> NDArray[np.float32]:
     """The rates of many traces at once, each in one ``scan``; the first row has no observation."""
     longest = max(len(case.metrics) for case in cases)
     metrics = np.zeros((len(cases), longest - 1), np.float32)
-    steps = np.zeros((len(cases), longest), np.int32)
+    steps = np.zeros((len(cases), longest), np.int64)
     for row, case in enumerate(cases):
         assert case.metrics[0] is None
         metrics[row, : len(case.metrics) - 1] = case.metrics[1:]
@@ -90,7 +90,11 @@ def scanned(functions: Any, cases: list[TraceCase]) -> NDArray[np.float32]:
         _, rates = jax.lax.scan(observe, state, (metrics, steps[1:]))
         return jnp.concatenate([first[None], rates])
 
-    return np.asarray(jax.jit(jax.vmap(trace))(metrics, steps))
+    compiled = jax.jit(jax.vmap(trace))
+    if steps.max() < 2**31:
+        return np.asarray(compiled(metrics, steps.astype(np.int32)))
+    with jax.enable_x64(True):  # so that steps beyond 2**31 reach the schedule
+        return np.asarray(compiled(metrics, steps))
 
 
 def check_scanned(module: ModuleType, name: str) -> int:
@@ -119,13 +123,20 @@ def test_every_rate_is_right_when_each_function_is_compiled(name: str) -> None:
     assert count > 300
 
 
+def check_eager(name: str, cases: Iterable[TraceCase]) -> int:
+    make = getattr(load("jax", name), name)
+    return sum(check_trace_float32(case, stepwise(make(**case.parameters), case)) for case in cases)
+
+
+@each
+def test_every_trace_is_right_without_a_compiler(name: str) -> None:
+    assert check_eager(name, some_cases(name)) > 100
+
+
+@pytest.mark.slow
 @each
 def test_every_rate_is_right_without_a_compiler(name: str) -> None:
-    count = 0
-    for parameters, cases in by_parameters(name):
-        functions = getattr(load("jax", name), name)(**parameters)
-        count += sum(check_trace_float32(case, stepwise(functions, case)) for case in cases)
-    assert count > 300
+    assert check_eager(name, trace_cases(name)) > 300
 
 
 @pytest.mark.parametrize(
@@ -221,6 +232,34 @@ def test_a_state_goes_through_plain_numbers_and_on_to_the_bit() -> None:
             state = update(state, metric)
             found.append(functions.rate(state).item())
         assert [rate.item() for rate in expected(METRICS)] == found
+
+
+def test_types_and_rates_are_the_same_where_64_bits_are_on() -> None:
+    functions = load("jax", "plateau").plateau(**RULE)
+    with jax.enable_x64(True):
+        state, found = functions.init(), []
+        for metric in METRICS:
+            state = jax.jit(functions.update)(state, jnp.asarray(metric, jnp.float64))
+            found.append(functions.rate(state))
+
+    assert [jnp.float32, jnp.int32, jnp.int32, jnp.int32] == [a.dtype for a in state]
+    assert expected(METRICS) == found
+
+
+def test_a_while_loop_and_a_condition_carry_the_state() -> None:
+    functions = load("jax", "plateau").plateau(**RULE)
+
+    def until_cut(carry: Any) -> Any:
+        state, count = carry
+        state = jax.lax.cond(count < 90, lambda s: functions.update(s, -1.0), lambda s: s, state)
+        return state, count + 1
+
+    def uncut(carry: Any) -> Any:
+        return functions.rate(carry[0]) == jnp.float32(0.1)
+
+    _, count = jax.lax.while_loop(uncut, until_cut, (functions.init(), 0))
+
+    assert 3 == count
 
 
 def test_parameters_may_be_batched() -> None:

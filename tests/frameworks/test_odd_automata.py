@@ -1,6 +1,5 @@
 """Automata that the catalogue has none of: each is emitted, and held to its exact traces."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import test_jax_traces
 import test_remembering_rows
 import test_torch_traces
 from emitted import load_emitted
-from traces import check_all_traces, trace_cases
+from traces import check_all_traces, some_cases
 
 from lrgen.backends import BACKENDS
 from lrgen.pipeline import emit, library
@@ -109,6 +108,28 @@ ODD = {
         name = "rest"
         value = "0.0"
     """,
+    "noise_and_cycles": """
+        require = ["0 <= share < 1"]
+        [state]
+        seen = "0"
+        [update]
+        seen = "seen + 1 if loss > 0.25 else seen"
+        [let]
+        shaken = "1 + share * uniform(seen + length, step)"
+        place = "step - cycle_start(step, length + 2, 2.0)"
+        [[piece]]
+        name = "shaking"
+        value = "base_lr * shaken / (1 + place + seen)"
+    """,
+    "entries_by_memory": """
+        value = "base_lr * [1.0, share, 0.25][place]"
+        [state]
+        cuts = "0"
+        [update]
+        cuts = "cuts + 1 if loss >= 0.5 else cuts"
+        [let]
+        place = "min(cuts, 2)"
+    """,
     "no_group_rate": """
         drives = "momentum"
         value = "share / (1 + seen)"
@@ -162,7 +183,7 @@ def test_torch_follows_every_trace_and_goes_on_after_any_row(name: str) -> None:
     module = load_emitted("torch", name)
 
     rows, _ = check_all_traces(name, test_torch_traces.rates_of(module, name))
-    for case in test_torch_traces.some_cases(name):
+    for case in some_cases(name):
         test_torch_traces.check_resumed_everywhere(module, case, test_torch_traces.through_json)
 
     assert rows > 100
@@ -173,19 +194,17 @@ def test_jax_follows_every_trace(name: str) -> None:
     assert test_jax_traces.check_scanned(load_emitted("jax", name), name) > 100
 
 
-def test_keras_follows_every_trace(folder: Path) -> None:
-    names = [name for name, text in ODD.items() if "drives" not in text]
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("keras_traces.py"), *names],
-        env={**os.environ, "KERAS_BACKEND": "torch", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@driving
+def test_keras_computes_with_the_very_lines_of_plain_python(name: str) -> None:
+    """The callback itself is tested on the catalogue, in processes of its own."""
+    plain = emitted.emitted_path("python", name).read_text()
+    methods, found, _ = plain.partition("    def observe")[2].partition("\n\n\ndef ")
+    starts = plain.partition("        _check(")[2].partition("    def observe")[0].splitlines()[1:]
 
-    rows = sum(len(case.metrics) for name in names for case in trace_cases(name))
-    assert 0 == done.returncode, done.stderr[-3000:]
-    assert f"{rows} rows on torch" in done.stdout
+    text = emitted.emitted_path("keras", name).read_text()
+    assert found
+    assert methods in text
+    assert [] == [line for line in starts if line not in text.splitlines()]
 
 
 @pytest.mark.parametrize("backend", ["torch", "keras"])
@@ -195,3 +214,19 @@ def test_where_no_rate_is_driven_the_class_is_that_of_plain_python(backend: str)
     plain = emitted.emitted_path("python", "no_group_rate").read_text()
 
     assert plain.partition("import")[2] == text.partition("import")[2]
+
+
+@pytest.mark.parametrize("arguments", [["format", "--check"], ["check", "--ignore", "B007"]])
+def test_every_module_is_as_the_formatter_and_the_linter_want_it(
+    folder: Path, arguments: list[str]
+) -> None:
+    """B007 alone asks for another name of a metric that an update does not look at."""
+    settings = Path(__file__).parents[2] / "pyproject.toml"
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *arguments, "--config", settings, folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stdout

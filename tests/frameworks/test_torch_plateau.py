@@ -378,6 +378,40 @@ def test_steps_and_observations_are_two_clocks() -> None:
     assert applied[12][0] < cosine(12, [])
 
 
+def test_groups_with_equal_memories_are_computed_once_per_update(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    optimizer = make_optimizer(0.1, 0.4, 0.1, 0.4)
+    scheduler = CosinePlateauLR(optimizer, **COSINE)
+    advance(optimizer, scheduler, range(4))
+    optimizer.add_param_group({"params": [torch.ones(1)], "lr": 0.1})
+    optimizer.step()
+    scheduler.step()
+    compute, calls = cosine_plateau._rate, []
+
+    def counted(step: int, *memory: Any) -> Any:
+        calls.append(step)
+        return compute(step, *memory)
+
+    monkeypatch.setattr(cosine_plateau, "_rate", counted)
+    scheduler.step()
+
+    assert [6] * 3 == calls  # the group that joined has observed less
+    assert lrs_of(optimizer)[:2] == lrs_of(optimizer)[2:4]
+
+
+def test_a_tensor_rate_is_the_same_tensor_after_any_step() -> None:
+    lr = torch.tensor(0.1)
+    optimizer = make_optimizer(lr, 0.4)
+    scheduler = CosinePlateauLR(optimizer, **COSINE)
+    advance(optimizer, scheduler, range(9))
+
+    assert lr is optimizer.param_groups[0]["lr"]
+    seen = [1.0] * 3
+    assert torch.tensor(cosine(9, seen, float(torch.tensor(0.1)))) == lr
+    assert [lr.item(), cosine(9, seen, 0.4)] == [float(rate) for rate in scheduler.get_last_lr()]
+
+
 def test_an_observation_holds_at_once() -> None:
     optimizer = make_optimizer()
     scheduler = CosinePlateauLR(optimizer, **(COSINE | {"patience": 0}))

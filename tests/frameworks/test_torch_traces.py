@@ -1,9 +1,8 @@
 """Schedules that remember, in PyTorch: every row of every trace, resumed after every row."""
 
 import io
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +13,7 @@ from conformance import OBSERVERS, class_name, spec
 from emitted import load_broken, load_emitted
 from test_rows import DEVICES
 from torch.optim import SGD, Optimizer
-from traces import Metrics, Rates, TraceCase, check_all_traces, trace_cases, uses_step
+from traces import Metrics, Rates, TraceCase, check_all_traces, some_cases, uses_step
 
 each = pytest.mark.parametrize("name", OBSERVERS)
 
@@ -135,14 +134,6 @@ def check_resumed_everywhere(module: ModuleType, case: TraceCase, way: Callable[
         rest = [resumed.after(metric, step).hex() for metric, step in rows[number + 1 :]]
         assert rates[number + 1 :] == rest, f"{case} after row {number}"
     return len(states)
-
-
-def some_cases(name: str) -> Iterator[TraceCase]:
-    """Each trace once, the parameter sets in turn."""
-    cases = sorted(trace_cases(name), key=lambda case: case.trace)
-    for number, (_, group) in enumerate(itertools.groupby(cases, key=lambda case: case.trace)):
-        own = list(group)
-        yield own[number % len(own)]
 
 
 @pytest.mark.parametrize("way", WAYS)

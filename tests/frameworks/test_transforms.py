@@ -12,7 +12,7 @@ import optax
 import pytest
 import torch
 import torch._dynamo.testing
-from conformance import NAMES, cases, parameters_of_type
+from conformance import NAMES, arrays_of_type, cases
 from emitted import load_emitted
 from test_rows import check_flushed
 
@@ -47,14 +47,14 @@ def test_eager_jit_vmap_and_scan_agree(name: str) -> None:
 @each
 def test_gradients_of_every_real_parameter_are_finite(name: str) -> None:
     function = getattr(load_emitted("jax", name), name)
-    numbers = parameters_of_type(name, "rate", "real")
+    numbers = arrays_of_type(name, "rate", "real")
     for case in cases(name):
         fixed = {k: v for k, v in case.parameters.items() if k not in numbers}
 
         def rates(values: dict[str, Any], fixed: Any = fixed, case: Any = case) -> Any:
             return function(**fixed, **values)(int64(case.steps))
 
-        values = {key: jnp.float32(case.parameters[key]) for key in numbers}
+        values = {key: jnp.asarray(case.parameters[key], jnp.float32) for key in numbers}
         gradients = jax.jacfwd(rates)(values)
 
         for key, gradient in gradients.items():
@@ -64,14 +64,14 @@ def test_gradients_of_every_real_parameter_are_finite(name: str) -> None:
 @each
 def test_traced_float32_parameters_give_the_rates_of_their_exact_values(name: str) -> None:
     function = getattr(load_emitted("jax", name), name)
-    numbers = parameters_of_type(name, "rate", "real")
+    numbers = arrays_of_type(name, "rate", "real")
     case = cases(name)[0].until(2**31 - 1)
     steps = jnp.asarray(case.steps, jnp.int32)
-    exactly = {key: float(np.float32(case.parameters[key])) for key in numbers}
+    exactly = {key: np.asarray(case.parameters[key], np.float32).tolist() for key in numbers}
     fixed = {k: v for k, v in case.parameters.items() if k not in numbers}
 
     traced = jax.jit(lambda values: function(**fixed, **values)(steps))(
-        {key: jnp.float32(value) for key, value in exactly.items()}
+        {key: jnp.asarray(value, jnp.float32) for key, value in exactly.items()}
     )
 
     assert np.asarray(function(**fixed, **exactly)(steps)).tolist() == np.asarray(traced).tolist()

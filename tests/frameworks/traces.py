@@ -5,8 +5,9 @@ and the observation that differ.
 """
 
 import functools
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -61,6 +62,14 @@ def trace_cases(name: str) -> tuple[TraceCase, ...]:
         )
         for case in json.loads(path.read_text(encoding="utf-8"))["cases"]
     )
+
+
+def some_cases(name: str) -> Iterator[TraceCase]:
+    """Each trace once, the parameter sets in turn."""
+    cases = sorted(trace_cases(name), key=lambda case: case.trace)
+    for number, (_, group) in enumerate(itertools.groupby(cases, key=lambda case: case.trace)):
+        own = list(group)
+        yield own[number % len(own)]
 
 
 @functools.cache

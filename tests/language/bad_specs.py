@@ -110,7 +110,24 @@ def _many_steps(count: int) -> str:
     )
 
 
+def _remembering(count: int, initial: str, update: str) -> bytes:
+    """A spec of ``count`` states that hang on each other: ``{0}`` is the one before, ``{1}`` it."""
+    state = [f'a_{i} = "{initial}"' for i in range(count)]
+    lines = [f'a_{i} = "{update.format(f"a_{(i - 1) % count}", f"a_{i}")}"' for i in range(count)]
+    more = "\n".join(["[state]", *state, "[update]", *lines])
+    return _heavy("peak_lr * 0.5 ** a_0", head='observes = "metric"\n', more=more + "\n")
+
+
 HEAVY: dict[str, bytes] = {
+    "states that double": _remembering(30, "1", "{0} + {1}"),
+    "states that multiply": _remembering(30, "2", "{0} * {1}"),
+    "powers of states": _remembering(30, "2", "{0} ** 999"),
+    "states that choose": _remembering(
+        30, "0", "{1} + 1 if {0} > 0 and metric > 0 else {0} - 1 if metric < {1} else {1}"
+    ),
+    "flags that double": _remembering(
+        30, "0", "{1} + 1 if (metric > {0} or {0} > 1) and not ({0} < 3 and {0} > 1) else {0}"
+    ),
     "lets that double": _heavy("a_30", more=_lets("step / 7", "{0} * {0}")),
     "lets of integers that double": _heavy("a_30 / 7", more=_lets("step % 7", "{0} + {0}")),
     "choices that double": _heavy("a_30", more=_lets("step / 7", "{0} if step > 5 else {0} / 2")),

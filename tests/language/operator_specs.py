@@ -43,7 +43,7 @@ mode = {{ type = "choice", of = ["linear", "cosine"], default = "linear", doc = 
 ns = {{ type = "steps[]", default = [3, 8, 100], doc = "A list of updates." }}
 xs = {{ type = "real[]", default = [0.5, 0.3, 0.1], doc = "A list of real numbers." }}
 growth = {{ type = "real", default = 1.5, doc = "Of cycles." }}
-rounding = {{ type = "choice", of = ["boundary", "length"], default = "boundary", doc = "Of cycles." }}
+rounding = {{ type = "choice", of = ["boundary", "length"], default = "boundary", doc = "Words." }}
 
 [let]
 u = "x * (step % n + 1) / (n + 1)"

@@ -125,9 +125,7 @@ def missing_entries() -> list[str]:
     for backend, table in ARRAYS.items():
         # Lists are Python's own but in JAX, where they may be traced.
         without = {*LOWERED, *(WHOLE_LISTS if backend != "jax" else ["len"])}
-        missing += [
-            f"{backend} lacks {name}" for name in needed if name not in {*table, *without}
-        ]
+        missing += [f"{backend} lacks {name}" for name in needed if name not in {*table, *without}]
     return missing
 
 
@@ -136,7 +134,16 @@ def test_every_operator_has_an_entry_in_every_table() -> None:
 
 
 def test_the_tables_have_no_entry_for_what_is_no_operator() -> None:
-    known = {*OPERATORS, "min:host", "max:host", "real", "fill", "at:real", "total:real", "cycle_tables"}
+    known = {
+        *OPERATORS,
+        "min:host",
+        "max:host",
+        "real",
+        "fill",
+        "at:real",
+        "total:real",
+        "cycle_tables",
+    }
 
     for table in (Arithmetic().table, exact._TABLE, *ARRAYS.values()):
         assert set(table) <= known

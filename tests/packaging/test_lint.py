@@ -9,6 +9,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 GENERATED = Path(os.environ.get("LRGEN_GENERATED", REPOSITORY / "generated"))
+SOURCES = ("lrgen", "tests", "benchmarks", "examples")
 CACHE = REPOSITORY / ".mypy_cache"  # shared by all tests: torch takes ten seconds without
 
 
@@ -36,12 +37,26 @@ def mypy(*arguments: str, folder: Path = REPOSITORY, path: Path | None = None) -
     return complaints("mypy", *settings, *arguments, folder=folder, **environment)
 
 
+def test_the_sources_are_all_folders_with_code_but_the_output():
+    tops = {path.relative_to(REPOSITORY).parts[0] for path in REPOSITORY.glob("[!.]*/**/*.py")}
+
+    assert {*SOURCES} == tops - {"generated", "build", "dist"}
+
+
+def test_make_lint_looks_at_the_sources():
+    lint = (REPOSITORY / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2]
+    lint = lint.partition("\n\n")[0]
+
+    assert "ruff check .\n" in lint
+    assert f"ruff format --check {' '.join(SOURCES)}\n" in lint
+
+
 def test_the_sources_pass_the_linter():
-    assert "" == ruff("check --output-format concise", "lrgen", "tests", "benchmarks")
+    assert "" == ruff("check --output-format concise", *SOURCES)
 
 
 def test_the_sources_are_formatted():
-    assert "" == ruff("format --check", "lrgen", "tests", "benchmarks")
+    assert "" == ruff("format --check", *SOURCES)
 
 
 def test_the_sources_pass_the_type_checker():

@@ -10,27 +10,13 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from page import Block, blocks, broken_links, file_name
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced block: what it is written in, and the line of the page where it begins."""
-
-    language: str
-    text: str
-    line: int
-
-
-def blocks(page: str) -> list[Block]:
-    found = re.finditer(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    return [Block(m[1], m[2], page.count("\n", 0, m.start()) + 1) for m in found]
 
 
 PAGE = README.read_text(encoding="utf-8")
@@ -62,9 +48,7 @@ def lrgen(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def write_files(folder: Path) -> None:
     for block in FILES:
-        name = re.match(r"# (\S+\.toml)", block.text)
-        assert name is not None, f"line {block.line}: a file without its name"
-        path = folder / name[1]
+        path = folder / file_name(block)
         path.parent.mkdir(exist_ok=True)
         path.write_text(block.text, encoding="utf-8")
 
@@ -99,9 +83,18 @@ def test_every_target_on_the_page_exists():
     named = set(re.findall(r"^make ?([\w-]*)|`make ?([\w-]*)", PAGE, re.MULTILINE))
     targets = sorted({first or second for first, second in named} - {""})
 
-    assert {"test", "test-slow", "lint", "bench"} <= set(targets)
+    assert {"test", "test-slow", "examples", "lint", "bench"} <= set(targets)
     done = run(["make", "--dry-run", "-C", str(REPOSITORY), *targets], REPOSITORY)
     assert 0 == done.returncode, done.stdout
+
+
+def test_make_runs_every_example_of_the_table():
+    table = (REPOSITORY / "examples" / "README.md").read_text(encoding="utf-8")
+    expected = sorted(set(re.findall(r"`python (examples/\w+\.py)`", table)))
+
+    done = run(["make", "--dry-run", "-C", str(REPOSITORY), "examples"], REPOSITORY)
+    assert 9 == len(expected)
+    assert expected == sorted(set(re.findall(r"examples/\w+\.py", done.stdout)))
 
 
 @pytest.mark.parametrize("block", PROGRAMS, ids=place)
@@ -132,6 +125,26 @@ def test_the_page_trains_with_every_framework():
     text = "".join(block.text for block in PROGRAMS)
 
     for line in ("scheduler.step()", "model.fit(", "optax.apply_updates(", "in_numpy(steps)"):
+        assert line in text
+
+
+def test_every_link_leads_somewhere():
+    assert [] == broken_links(README)
+    assert [] == broken_links(REPOSITORY / "examples" / "README.md")
+
+
+def test_a_link_that_leads_nowhere_is_noticed(tmp_path):
+    page = tmp_path / "page.md"
+    found = "# A heading\n[here](#a-heading) [file](page.md#a-heading) [out](https://a.b)\n"
+    page.write_text(found + "[there](#another) [file](gone.md) [part](page.md#no)\n", "utf-8")
+
+    assert ["#another", "gone.md", "page.md#no"] == broken_links(page)
+
+
+def test_the_page_shows_schedules_that_remember_in_every_framework():
+    text = "".join(block.text for block in PROGRAMS)
+
+    for line in ("scheduler.step(validation_loss)", "callbacks=[plateau]", "schedule.update("):
         assert line in text
 
 
