@@ -177,8 +177,13 @@ class Guards:
                     scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(a, scope)
                     for a in operands
                 )
-            case Apply(op="exp" | "abs" | "sqrt" | "pi" | "uniform"):
+            case Apply(op="exp" | "abs" | "sqrt" | "pi" | "uniform" | "at" | "product"):
                 return True
+            case Apply(op="max", args=args):
+                return any(
+                    scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(a, scope)
+                    for a in args
+                )
             case Apply(op="tanh" | "sin" | "cos" | "log" | "log1p" | "expm1", args=(a,)):
                 return scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(
                     a, scope

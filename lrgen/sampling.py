@@ -48,9 +48,15 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                 if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
                     found.update(_turns(node, env, exact))
             case Apply(op="min" | "max", args=(a, b)) if "step" in names_in(node):
-                turns = list(islice(_turns(apply("<=", a, b), env, exact), MOST_TURNS + 1))
+                # The first step at which both are the same counts, not the one after it.
+                sides = [list(islice(_turns(apply(op, a, b), env, exact), 4)) for op in ("<", "<=")]
+                turns = [min(pair) for pair in zip(*sides)]
                 # One that turns more often follows a cycle, or noise.
                 found.update(turns if len(turns) <= MOST_TURNS else ())
+            case Apply(op="floor" | "ceil", args=(Apply(op="/", args=(a, b)),)) if (
+                a.kind is b.kind is Kind.INT and "step" in names_in(node)
+            ):
+                found.update(_steps_at((1, 2, 3), node, env, exact))
             case Apply(op="reached", args=(places, a)):
                 entries = _known(places, env, exact) or ()
                 found.update(_steps_at(entries[:MOST_PLACES], a, env, exact))

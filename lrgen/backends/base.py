@@ -66,6 +66,11 @@ class View:
     companions: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
 
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The parameters of a function that takes all of them by name, if there are any."""
+        return ("*,", *self.signature) if self.signature else ()
+
 
 def view_of(
     schedule: Schedule,
@@ -108,7 +113,7 @@ def view_of(
     """
     parameters = sorted(schedule.parameters, key=lambda p: p.name != (first or p.name))
     names = tuple(p.name for p in parameters)
-    check = tuple(check_lines(schedule)) or ("pass",)
+    check = tuple(check_lines(schedule))
     brought = needed(companions or {}, (*body, *more_code))
     code = (*body, *check, *more_code, *brought)
     modules = sorted({*always, *(name for name in STDLIB if uses_module(name, code))})

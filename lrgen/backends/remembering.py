@@ -77,6 +77,11 @@ class RememberingView:
     companions: tuple[str, ...] = ()
     more: object = None
 
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The parameters of a function that takes all of them by name, if there are any."""
+        return ("*,", *self.signature) if self.signature else ()
+
 
 def remembering_view(
     schedule: Schedule,
@@ -111,7 +116,7 @@ def remembering_view(
     """
     assert schedule.observes is not None
     names = tuple(p.name for p in schedule.parameters)
-    check = tuple(check_lines(schedule)) or ("pass",)
+    check = tuple(check_lines(schedule))
     lines = (*initial, *update, *rate, *check, *more_code)
     brought = needed(companions, lines)
     modules = [name for name in STDLIB if uses_module(name, (*lines, *brought))]

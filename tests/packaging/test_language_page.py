@@ -210,6 +210,21 @@ def _most(model: type[BaseModel], field: str) -> int:
     return int(most)
 
 
+@pytest.mark.parametrize(("formula", "right"), [("", False), ("1.0 * ", True)])
+def test_a_product_of_steps_wraps_around_where_the_page_says(
+    formula: str, right: bool, tmp_path: Path
+) -> None:
+    cube = f"{formula}step * step * step"
+    assert f"`{cube}`" in section("Limits") and "from step 2,097,152 on" in section("Limits")
+    spec = REFUSED.replace("FORMULA", f"base_lr * ({cube}) / 1e30") + PARAMETERS["base_lr"]
+
+    bound = lrgen.load(write(spec, tmp_path)).bind(base_lr=1.0)
+    before, after = bound.curve([2_097_151, 2_097_152])
+
+    assert pytest.approx(2_097_151**3 / 1e30, rel=1e-15) == before
+    assert right is bool(pytest.approx(2_097_152**3 / 1e30, rel=1e-15) == after)
+
+
 # --- worked numbers -------------------------------------------------------------------------------
 
 
