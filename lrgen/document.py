@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from .errors import SpecError, quoted
+from .naming import class_name, function_name, scheduler_name
 from .ops import OPERATORS
 from .shape_errors import shape_error
 
@@ -63,7 +64,6 @@ _TAKEN: dict[str, set[str]] = {
     "the word": set(),
 }
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Formula = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
@@ -162,8 +162,8 @@ class Document(_Shape):
 
     @property
     def emitted_name(self) -> str:
-        """``OneCycleLR.momentum`` as ``one_cycle_lr_momentum``: a module and a function."""
-        return _HUMP.sub("_", self.name).replace(".", "_").lower()
+        """What the emitted module and function are called."""
+        return function_name(self.name)
 
 
 class Source(BaseModel):
@@ -327,8 +327,9 @@ def _check_names(document: Document, path: Path) -> None:
     if document.observes is not None:
         named += [("metric", document.observes)] + [("state", n) for n in document.state]
         named += [("update", n) for n in document.update if n not in document.state]
-    own = "".join(part[:1].upper() + part[1:] for part in document.name.split("_"))
-    taken_by_us = {own, f"{own}LR"} | (_OBSERVER if document.observes is not None else set())
+    taken_by_us = {class_name(document.name), scheduler_name(document.name)}
+    if document.observes is not None:
+        taken_by_us |= _OBSERVER
     for what, name in named:
         check_identifier(name, f"the {what}")
         if name in taken_by_us:

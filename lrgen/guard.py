@@ -292,13 +292,23 @@ class Guards:
 
 
 def uses_of(
-    lets: Sequence[Let], pieces: Sequence[tuple[Expr | None, Expr]], facts: Sequence[Facts]
+    lets: Sequence[Let],
+    pieces: Sequence[tuple[Expr | None, Expr]],
+    facts: Sequence[Facts],
+    asked: Sequence[Facts],
 ) -> dict[str, tuple[Facts, ...]]:
-    """For each let, what holds wherever it is used: in a piece, in a branch, by another let."""
+    """For each let, what holds wherever it is used: in a piece, in a branch, by another let.
+
+    Args:
+        lets: In their order.
+        pieces: Condition and value of each.
+        facts: What holds in each piece.
+        asked: What holds where each condition is asked, whether it is met or not.
+    """
     uses = _Uses(tuple(lets))
-    for (condition, value), known in zip(pieces, facts):
+    for (condition, value), known, before in zip(pieces, facts, asked):
         if condition is not None:
-            uses.note(condition, known, known)
+            uses.note(condition, before, before)
         uses.note(value, known, known)
     for let in reversed(lets):
         for known, piece in tuple(uses.found[let.name]):

@@ -11,8 +11,7 @@
 Layers: each module imports from strictly lower ones, and each third-party library comes in through
 one of them.
 
-    0  cycles, errors, expr, files, hashing, intervals, progress,
-       workers
+    0  cycles, errors, expr, files, hashing, intervals, naming, progress, workers
     1  catalogue, evaluate (mpmath), ops, shape_errors
     2  document (pydantic, tomllib), linear, parse, printer, terms, uptodate
     3  inequalities, match, rules, simplify

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .expr import STEP, Expr, Kind, Name, names_in, substitute
+from .naming import class_name, scheduler_name
 from .ops import apply
 from .parse import Symbol
 from .ranges import Facts
@@ -294,13 +295,12 @@ class Schedule:
     @property
     def class_name(self) -> str:
         """``cosine_warmup`` as ``CosineWarmup``, ``OneCycleLR`` as it is."""
-        parts = (self.spec_name or self.name).replace(".", "_").split("_")
-        return "".join(part[:1].upper() + part[1:] for part in parts)
+        return class_name(self.spec_name)
 
     @property
     def scheduler_name(self) -> str:
         """``cosine_warmup`` as ``CosineWarmupLR``: what PyTorch calls its schedulers."""
-        return self.class_name if self.class_name.endswith("LR") else f"{self.class_name}LR"
+        return scheduler_name(self.spec_name)
 
 
 def expand(expr: Expr, lets: tuple[Let, ...]) -> Expr:

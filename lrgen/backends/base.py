@@ -429,13 +429,7 @@ def guarded_parts(
     """Lets and pieces for code that computes all of them at every step."""
     pairs = [(p.condition, p.value) for p in schedule.pieces]
     # What decides between pieces is computed at every step.
-    uses = uses_of(schedule.lets, pairs, facts)
-    for piece in schedule.pieces:
-        deciding = names_in(piece.condition) if piece.condition is not None else set()
-        for let in reversed(schedule.lets):
-            if let.name in deciding:
-                deciding |= names_in(let.value)
-                uses[let.name] = (*uses[let.name], always)
+    uses = uses_of(schedule.lets, pairs, facts, [always] * len(pairs))
     guards = Guards(schedule.lets, uses, always, is_host)
     pieces = []
     before = always

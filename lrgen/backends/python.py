@@ -56,7 +56,7 @@ def rate_lines(
     """
     before = _facts_before(schedule, always)
     pairs = [(piece.condition, piece.value) for piece in schedule.pieces]
-    uses = uses_of(schedule.lets, pairs, facts)
+    uses = uses_of(schedule.lets, pairs, facts, before)
     placed = _placed(schedule, before, uses)
     spelled = Spelled(schedule, schedule.lets, STYLE, names)
     lines: list[str] = []
@@ -67,7 +67,8 @@ def rate_lines(
                 if placed.get(let.name) == index:
                     lines += comment(let.reasons, "")
                     lines += assignment(let.name, shared.lets[let.name].value, spelled, "")
-        own = Guards(schedule.lets, uses_of(schedule.lets, [pairs[index]], [known]), known, _always)
+        inside = uses_of(schedule.lets, [pairs[index]], [known], [known])
+        own = Guards(schedule.lets, inside, known, _always)
         value = own.guarded(piece.value, known, known)
         indent = ""
         if piece.condition is not None:

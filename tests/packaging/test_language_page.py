@@ -146,6 +146,7 @@ TABLES = {
     "key of `[claims]`": document.ClaimsShape,
     "key of an `[[example]]`": document.ExampleShape,
     "key of `[accuracy]`": document.AccuracyShape,
+    "key of a `[[caution]]`": document.CautionShape,
 }
 
 
@@ -187,6 +188,7 @@ def test_every_limit_on_the_page_is_the_one_that_holds() -> None:
         "requirements": document.MOST_PARAMETERS,
         "pieces, lets, states or lines of `[update]`": document.MOST_PIECES,
         "examples": document.MOST_EXAMPLES,
+        "cautions": document.MOST_CAUTIONS,
         "observations of an example": _most(document.ExampleShape, "metrics"),
         "entries of a parameter": schedule.MOST_ENTRIES,
         "entries of a written list": ops.MOST_ENTRIES,

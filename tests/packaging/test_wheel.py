@@ -11,6 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 GENERATED = Path(os.environ.get("LRGEN_GENERATED", REPOSITORY / "generated"))
+DIALECTS = REPOSITORY / "spec" / "dialects"
 SCHEDULES = sorted(path.stem for path in (REPOSITORY / "spec" / "schedules").glob("*.toml"))
 
 
@@ -95,6 +96,17 @@ def test_list_names_every_schedule(scripts, tmp_path):
     words = set(run(scripts / "lrgen", "list", folder=tmp_path).split())
 
     assert set() == set(SCHEDULES) - words
+
+
+def test_an_installed_lrgen_speaks_the_dialects_of_the_checkout(scripts, tmp_path):
+    words = run(scripts / "lrgen", "list", "--dialects", folder=tmp_path).split()
+    code = "import lrgen; print(lrgen.load('torch/StepLR').bind(base_lr=0.5, gamma=0.5)(30))"
+    expected = {
+        path.relative_to(DIALECTS).with_suffix("").as_posix() for path in DIALECTS.rglob("*.toml")
+    }
+
+    assert set() == expected - set(words)
+    assert "0.25\n" == run(scripts / "python", "-c", code, folder=tmp_path)
 
 
 def test_an_installed_lrgen_builds_the_bytes_of_the_checkout(scripts, tmp_path):

@@ -1,0 +1,312 @@
+"""The dialect of optax, held against optax.schedules and optax.contrib at every step.
+
+Each curve is compared twice. With 64-bit numbers enabled, optax computes in binary64 and its
+formula shows: there the share of each value allowed is 1e-12, and that of the largest value a few
+roundings of binary64 for what optax subtracts. As users have it, optax computes in float32: there
+each value may be off by the roundings that optax itself makes, counted per schedule in ``FLOAT32``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import peers
+import pytest
+from numpy.typing import NDArray
+from optax import contrib
+from peers import Deviation, Draw, Parameters
+
+from lrgen import catalogue
+
+STEPS = np.asarray([*range(128), 2**20 + 1, 2**24 - 1], np.int64)
+"""Every one to beyond the end of what is drawn, and two far behind it."""
+DRAWS = 25
+MANY = 400
+ULP32 = 2.0**-24
+"""One rounding to float32, as a share of the number."""
+ULP64 = 2.0**-53
+
+Curve = Callable[[Parameters], Any]
+
+
+def rate(source: Random) -> float:
+    return source.choice([0.1, 1.0, 3e-4, 10 ** source.uniform(-5, 1)])
+
+
+def often_zero(source: Random) -> float:
+    return source.choice([0.0, rate(source)])
+
+
+def length(source: Random, least: int = 0) -> int:
+    return max(least, source.choice([least, 1, 2, 3, 5, 10, source.randrange(1, 60)]))
+
+
+def share(source: Random) -> float:
+    return source.choice([1.0, 0.5, 0.1, 0.0, source.random()])
+
+
+def exponent(source: Random) -> float:
+    return source.choice([0.0, 1.0, 0.5, 2.0, 3.0, source.uniform(0.5, 3.0)])
+
+
+def places(source: Random) -> list[int]:
+    """One length of lists, for JAX compiles anew for each."""
+    return sorted(source.sample(range(100), 3))
+
+
+def multiplied(source: Random) -> Parameters:
+    boundaries = places(source)
+    return {
+        "init_value": rate(source),
+        "boundaries": boundaries,
+        "scales": [share(source) for _ in boundaries],
+    }
+
+
+def decaying(source: Random) -> Parameters:
+    return {
+        "transition_steps": length(source),
+        "decay_rate": source.choice([0.0, 1.0, 0.5, source.uniform(0.01, 1.0)]),
+        "transition_begin": length(source),
+        "staircase": source.random() < 0.5,
+        "end_value": often_zero(source),
+    }
+
+
+def warming(source: Random) -> Parameters:
+    return {
+        "init_value": often_zero(source),
+        "peak_value": often_zero(source),
+        "warmup_steps": length(source),
+    }
+
+
+def cycling(source: Random) -> Parameters:
+    return {
+        "transition_steps": length(source, 1),
+        "peak_value": rate(source),
+        "pct_start": source.choice([0.3, 0.0, 1.0, source.random()]),
+        "div_factor": source.choice([25.0, 1.0, source.uniform(0.5, 30.0)]),
+        "final_div_factor": source.choice([1e4, 1.0, source.uniform(0.5, 1e3)]),
+    }
+
+
+def cycles(source: Random) -> Parameters:
+    lengths = [length(source, 1) for _ in range(3)]
+    return {
+        "init_value": [often_zero(source) for _ in lengths],
+        "peak_value": [rate(source) for _ in lengths],
+        "warmup_steps": [source.randrange(0, one) for one in lengths],
+        "ends": np.cumsum(lengths).tolist(),
+        "end_value": [often_zero(source) for _ in lengths],
+    }
+
+
+def limit(value: float) -> float | None:
+    """What stands for None is None to optax."""
+    return None if value == 0 else value
+
+
+def by_name(parameters: Parameters, function: Callable[..., Any]) -> Any:
+    return function(**parameters)
+
+
+def decay(parameters: Parameters, function: Callable[..., Any]) -> Any:
+    return function(**{**parameters, "end_value": limit(parameters["end_value"])})
+
+
+def by_boundary(parameters: Parameters, function: Callable[..., Any]) -> Any:
+    own = dict(parameters)
+    pairs = dict(zip(own.pop("boundaries"), own.pop("scales"), strict=True))
+    return function(**own, boundaries_and_scales=pairs)
+
+
+def restarted(parameters: Parameters) -> Any:
+    lengths = np.diff([0, *parameters["ends"]]).tolist()
+    columns = {key: value for key, value in parameters.items() if key != "ends"}
+    rows = zip(*columns.values(), strict=True)
+    return optax.sgdr_schedule(
+        [
+            {**dict(zip(columns, row, strict=True)), "decay_steps": one}
+            for row, one in zip(rows, lengths, strict=True)
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """How one schedule is drawn, made by optax, and off.
+
+    Attributes:
+        draw: Parameters of the dialect.
+        made: optax's own schedule at these.
+        relative: Roundings on the way to a value, each half an ulp of it.
+        of_scale: Roundings that are subtracted from the largest value instead.
+        root: The least exponent by which what is left after a subtraction is raised: a rounding
+            ``e`` of it becomes ``e ** root`` there.
+    """
+
+    draw: Draw
+    made: Curve
+    relative: int
+    of_scale: int = 0
+    root: Callable[[Parameters], float] = lambda parameters: 1.0
+
+
+def exponent_of(parameters: Parameters) -> float:
+    power = parameters.get("exponent", parameters.get("power", 1.0))
+    return 1.0 if power == 0 else min(power, 1.0)
+
+
+# The roundings of float32, operation by operation. A line (a - b) * u + b: the parameters (2), the
+# difference, u (2), the product, the sum. A cosine adds pi, its product, the cosine (an ulp), 1 + c
+# and a half. A power x ** y adds that of x and y, y times or log(x ** y) times over: exponents up
+# to 3 and logarithms down to that of 1e-37, 85.
+LINE = 8
+COSINE = 16
+POWER = 3 * COSINE
+
+CASES: dict[str, Case] = {
+    "constant_schedule": Case(
+        lambda s: {"value": rate(s)}, partial(by_name, function=optax.constant_schedule), 1
+    ),
+    "linear_schedule": Case(
+        lambda s: {
+            "init_value": often_zero(s),
+            "end_value": often_zero(s),
+            "transition_steps": length(s),
+            "transition_begin": length(s),
+        },
+        partial(by_name, function=optax.linear_schedule),
+        LINE,
+        LINE,
+    ),
+    "polynomial_schedule": Case(
+        lambda s: {
+            "init_value": often_zero(s),
+            "end_value": often_zero(s),
+            "power": exponent(s),
+            "transition_steps": length(s),
+            "transition_begin": length(s),
+        },
+        partial(by_name, function=optax.polynomial_schedule),
+        LINE,
+        POWER,
+    ),
+    "exponential_decay": Case(
+        lambda s: {"init_value": rate(s), **decaying(s)},
+        partial(decay, function=optax.exponential_decay),
+        4 * 85,
+    ),
+    "cosine_decay_schedule": Case(
+        lambda s: {
+            "init_value": rate(s),
+            "decay_steps": length(s, 1),
+            "alpha": s.choice([0.0, 0.1, 1.0, 2.0]),
+            "exponent": exponent(s),
+        },
+        partial(by_name, function=optax.cosine_decay_schedule),
+        COSINE,
+        POWER,
+        exponent_of,
+    ),
+    "warmup_constant_schedule": Case(
+        warming, partial(by_name, function=optax.warmup_constant_schedule), LINE, LINE
+    ),
+    "warmup_cosine_decay_schedule": Case(
+        lambda s: {
+            **warming(s),
+            "decay_steps": length(s) + length(s, 1),
+            "end_value": often_zero(s),
+            "exponent": exponent(s),
+        },
+        partial(by_name, function=optax.warmup_cosine_decay_schedule),
+        COSINE,
+        POWER,
+        exponent_of,
+    ),
+    "warmup_exponential_decay_schedule": Case(
+        lambda s: {**warming(s), **decaying(s)},
+        partial(decay, function=optax.warmup_exponential_decay_schedule),
+        4 * 85,
+        LINE,
+    ),
+    "piecewise_constant_schedule": Case(
+        multiplied, partial(by_boundary, function=optax.piecewise_constant_schedule), 20
+    ),
+    "piecewise_interpolate_schedule": Case(
+        lambda s: {**multiplied(s), "interpolate_type": s.choice(["linear", "cosine"])},
+        partial(by_boundary, function=optax.piecewise_interpolate_schedule),
+        20,
+        20 + COSINE,
+    ),
+    "linear_onecycle_schedule": Case(
+        lambda s: {**cycling(s), "pct_final": s.choice([0.85, 1.0, s.random()])},
+        partial(by_name, function=optax.linear_onecycle_schedule),
+        COSINE,
+        COSINE,
+    ),
+    "cosine_onecycle_schedule": Case(
+        cycling, partial(by_name, function=optax.cosine_onecycle_schedule), COSINE, 2 * COSINE
+    ),
+    "sgdr_schedule": Case(cycles, restarted, COSINE, 2 * COSINE),
+}
+
+
+def curve(case: Case, parameters: Parameters) -> NDArray[np.float64]:
+    """What optax gives at every one of ``STEPS``, in the numbers that are enabled."""
+    kind = jnp.int64 if jax.config.jax_enable_x64 else jnp.int32
+    found = jax.vmap(case.made(parameters))(jnp.asarray(STEPS, kind))
+    return np.broadcast_to(np.asarray(found, np.float64), STEPS.shape)
+
+
+def largest(parameters: Parameters) -> float:
+    """The largest of the values that a schedule goes through or subtracts from."""
+    found = [0.0]
+    for key, value in parameters.items():
+        if "value" in key:
+            found += value if isinstance(value, list) else [value]
+    return max(found)
+
+
+def share_of(most: float, values: NDArray[np.float64]) -> float:
+    """``most`` as a multiple of the largest of ``values``."""
+    return most / max(float(np.max(np.abs(values))), 1e-300)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_every_step_is_that_of_optax(name: str) -> None:
+    hold(name, DRAWS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(CASES))
+def test_every_step_is_that_of_optax_over_many_draws(name: str) -> None:
+    hold(name, MANY)
+
+
+def hold(name: str, count: int) -> None:
+    case = CASES[name]
+    for parameters in peers.draws(f"optax/{name}", case.draw, count):
+        root = case.root(parameters)
+        most = largest(parameters)
+        with jax.enable_x64(True):
+            exact = curve(case, parameters)
+        for theirs, ulp, least in ((exact, ULP64, 1e-12), (curve(case, parameters), ULP32, 0)):
+            peers.assert_same(
+                f"optax/{name}",
+                parameters,
+                theirs,
+                STEPS.tolist(),
+                relative=max(case.relative * ulp, least),
+                of_scale=(case.of_scale * ulp) ** root * share_of(most, theirs),
+            )
