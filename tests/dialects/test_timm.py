@@ -250,7 +250,9 @@ def test_long_runs_are_those_of_timm_around_every_boundary(name: str, prefix: bo
     if name != "WSDLRScheduler":
         parameters["warmup_prefix"] = prefix
     places = [0, END // 2, END - 2**20, END, 2 * END, 3 * END]
-    shifted = {place + by + after for place in places for by in range(-3, 4) for after in (0, 10**6)}
+    shifted = {
+        place + by + after for place in places for by in range(-3, 4) for after in (0, 10**6)
+    }
     steps = sorted(step for step in shifted if step >= 0)
 
     peers.assert_same(f"timm/{name}", parameters, at(name, parameters, steps), steps)
@@ -339,5 +341,7 @@ def test_a_curve_one_step_late_is_red() -> None:
     late = at("StepLRScheduler", parameters, range(20))
     late[1:] = late[:-1].copy()
 
-    with pytest.raises(AssertionError, match="StepLRScheduler with .*, step 3: 0.05 against 0.1"):
+    with pytest.raises(
+        AssertionError, match=r"StepLRScheduler with .*, step 3: 0\.05 against 0\.1"
+    ):
         peers.assert_same("timm/StepLRScheduler", parameters, late)
