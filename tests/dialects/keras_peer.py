@@ -40,7 +40,16 @@ def trace(parameters: dict[str, Any], metrics: list[str]) -> list[float]:
     return rates
 
 
-def run(case: dict[str, Any]) -> list[float]:
+def public() -> list[str]:
+    """The names of Keras' schedules, and of the callbacks that change a rate."""
+    callbacks = [name for name in dir(keras.callbacks) if "LR" in name or "Rate" in name]
+    schedules = [name for name in dir(keras.optimizers.schedules) if not name.startswith("_")]
+    return [*callbacks, *schedules]
+
+
+def run(case: dict[str, Any]) -> list[float] | list[str]:
+    if "public" in case:
+        return public()
     if "metrics" in case:
         return trace(case["parameters"], case["metrics"])
     return curve(case["name"], case["parameters"], case["steps"])

@@ -1,9 +1,9 @@
 """The dialect of Keras, held against keras.optimizers.schedules and its callback at every step.
 
 Keras runs by itself, in ``keras_peer.py``: a process has one backend, and other tests have theirs.
-Each curve is compared twice: in float64, where 1e-12 of each value is allowed and a few roundings of
-the largest for what Keras subtracts; and in float32, as users have it, where each value may be off
-by the roundings that Keras itself makes, counted per schedule in ``CASES``.
+Each curve is compared twice: in float64, where 1e-12 of each value is allowed and a few roundings
+of the largest for what Keras subtracts; and in float32, as users have it, where each value may be
+off by the roundings that Keras itself makes, counted per schedule in ``CASES``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SUBNORMAL = 2.0**-145
 
 RATES = ("initial_learning_rate", "end_learning_rate", "warmup_target")
 
-Answers = dict[str, list[list[float]]]
+Answers = dict[str, list[list[Any]]]
 
 
 def rate(source: Random) -> float:
@@ -155,7 +155,20 @@ def asked(cases: list[dict[str, Any]]) -> Answers:
         )
         for kind in ULP
     }
-    return {kind: json.loads(one.communicate(json.dumps(cases))[0]) for kind, one in running.items()}
+    return {
+        kind: json.loads(one.communicate(json.dumps(cases))[0]) for kind, one in running.items()
+    }
+
+
+GONE = Deviation(
+    "keras/PolynomialDecay", "none", "none", {"initial_learning_rate": 0.1, "decay_steps": 10}, 7
+)
+LISTED = [*peers.deviations("keras/"), GONE]
+
+
+def deviation_of(one: Deviation) -> dict[str, Any]:
+    name = one.schedule.removeprefix("keras/")
+    return {"name": name, "parameters": one.set, "steps": [one.step]}
 
 
 def own(name: str, parameters: Parameters) -> Parameters:
@@ -185,21 +198,42 @@ def steps_of(name: str, parameters: Parameters) -> list[int]:
     return [at for at in near if all(abs(at - start) > 1e-5 * start for start in starts)]
 
 
-@pytest.fixture(scope="module")
-def few() -> dict[str, Answers]:
-    return answers(DRAWS)
+def questions(count: int) -> list[dict[str, Any]]:
+    """``count`` draws of each schedule, one after the other."""
+    return [
+        question(name, one, steps_of(name, one)) for name in CASES for one in drawn(name, count)
+    ]
 
 
-def answers(count: int) -> dict[str, Answers]:
-    """Keras' answers for ``count`` draws of each schedule, by its name."""
-    names = [name for name in CASES for _ in range(count)]
-    sets = [parameters for name in CASES for parameters in drawn(name, count)]
-    cases = [question(n, p, steps_of(n, p)) for n, p in zip(names, sets, strict=True)]
-    found = asked(cases)
+def by_name(found: Answers, count: int) -> dict[str, Answers]:
+    """The answers to :func:`questions`, by the name of the schedule."""
     return {
         name: {kind: found[kind][at * count : (at + 1) * count] for kind in found}
         for at, name in enumerate(CASES)
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What Keras says to everything that these tests ask: it starts slowly, so all at once."""
+
+    curves: dict[str, Answers]
+    traces: Answers
+    deviations: list[list[float]]
+    public: list[str]
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    curves, traces, others = questions(DRAWS), observations(), [deviation_of(d) for d in LISTED]
+    found = asked([*curves, *traces, *others, {"public": True}])
+    first, second = len(curves), len(curves) + len(traces)
+    return Told(
+        by_name({kind: answers[:first] for kind, answers in found.items()}, DRAWS),
+        {kind: answers[first:second] for kind, answers in found.items()},
+        found["float32"][second:-1],
+        found["float32"][-1],
+    )
 
 
 def hold(name: str, count: int, found: Answers) -> None:
@@ -218,13 +252,13 @@ def hold(name: str, count: int, found: Answers) -> None:
 
 
 @pytest.mark.parametrize("name", list(CASES))
-def test_every_step_is_that_of_keras(name: str, few: dict[str, Answers]) -> None:
-    hold(name, DRAWS, few[name])
+def test_every_step_is_that_of_keras(name: str, told: Told) -> None:
+    hold(name, DRAWS, told.curves[name])
 
 
 @pytest.mark.slow
 def test_every_step_is_that_of_keras_over_many_draws() -> None:
-    for name, found in answers(MANY).items():
+    for name, found in by_name(asked(questions(MANY)), MANY).items():
         hold(name, MANY, found)
 
 
@@ -240,24 +274,66 @@ def metrics(source: Random) -> list[float]:
     return found
 
 
-def test_every_reduction_is_that_of_keras() -> None:
+def observations() -> list[dict[str, Any]]:
     source = Random("keras/ReduceLROnPlateau")
-    sets = list(peers.draws("keras/ReduceLROnPlateau", plateau, 150))
-    observed = [metrics(source) for _ in sets]
-    for one in observed[::10]:
+    sets = list(peers.draws("keras/ReduceLROnPlateau", plateau, 120))
+    seen = [metrics(source) for _ in sets]
+    for one in seen[::10]:
         one[source.randrange(len(one))] = float("nan")
-    cases = [
+    return [
         {"parameters": parameters, "metrics": [str(metric) for metric in one]}
-        for parameters, one in zip(sets, observed, strict=True)
+        for parameters, one in zip(sets, seen, strict=True)
     ]
-    # The optimizer holds its rate in float32, so that up to 40 cuts round as often.
-    for kind, traces in asked(cases).items():
-        for parameters, one, theirs in zip(sets, observed, traces, strict=True):
+
+
+def test_every_reduction_is_that_of_keras(told: Told) -> None:
+    for kind, traces in told.traces.items():
+        for case, theirs in zip(observations(), traces, strict=True):
+            # The optimizer holds its rate in such numbers, so that up to 40 cuts round as often.
             peers.assert_same_trace(
                 "keras/ReduceLROnPlateau",
-                parameters,
-                one,
+                case["parameters"],
+                [float(metric) for metric in case["metrics"]],
                 theirs,
                 relative=2 * 42 * ULP[kind],
-                of_scale=1e-44 / parameters["base_lr"],
+                of_scale=SUBNORMAL / case["parameters"]["base_lr"],
             )
+
+
+# -- what the specs say of Keras -----------------------------------------------------------------
+
+WITHOUT = {
+    "LearningRateSchedule": "no schedule, but the base of them all",
+    "serialize": "no schedule",
+    "deserialize": "no schedule",
+    "LearningRateScheduler": "takes a Python function of the epoch and the last rate",
+}
+
+
+def test_every_schedule_of_keras_has_a_dialect_or_a_reason(told: Told) -> None:
+    spoken = {name.removeprefix("keras/") for name in catalogue.dialects("keras")}
+
+    assert set(told.public) - set(WITHOUT) == spoken
+    assert set(CASES) == spoken - {"ReduceLROnPlateau"}
+
+
+def deviates(deviation: Deviation, found: list[float]) -> bool:
+    """Whether Keras, in float32, is a thousandth off at the place that the entry names."""
+    ours = peers.bound(deviation.schedule, deviation.set)(deviation.step)
+    return abs(ours - found[0]) > 1e-3 * max(ours, found[0])
+
+
+def test_the_listed_deviations_are_still_there_and_one_that_has_vanished_is_red(
+    told: Told,
+) -> None:
+    expected = [one is not GONE for one in LISTED]
+
+    assert expected == list(map(deviates, LISTED, told.deviations))
+
+
+def test_a_curve_one_step_late_is_red(told: Told) -> None:
+    right = told.curves["CosineDecay"]
+    late = {kind: [one[1:] + one[-1:] for one in curves] for kind, curves in right.items()}
+
+    with pytest.raises(AssertionError, match=r"CosineDecay with .*, step \d+: .* against"):
+        hold("CosineDecay", DRAWS, late)

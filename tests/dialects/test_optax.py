@@ -310,3 +310,156 @@ def hold(name: str, count: int) -> None:
                 relative=max(case.relative * ulp, least),
                 of_scale=(case.of_scale * ulp) ** root * share_of(most, theirs),
             )
+
+
+# -- plateaus ------------------------------------------------------------------------------------
+
+THRESHOLDS = [(0.5, 0.25, 0.0), (0.1, 0.0, 0.25), (0.75, 0.5, 0.125)]
+"""Factor, rtol and atol, compiled once each: optax wants to know them when it compiles."""
+
+
+def plateau(source: Random) -> Parameters:
+    factor, rtol, atol = source.choice(THRESHOLDS)
+    return {
+        "base_lr": rate(source),
+        "factor": factor,
+        "rtol": rtol,
+        "atol": atol,
+        "patience": source.randrange(0, 4),
+        "cooldown": source.randrange(0, 4),
+        "min_scale": source.choice([0.0, 0.125, 1.0]),
+    }
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def scales(factor: float, rtol: float, atol: float, counts: Any, least: Any, seen: Any) -> Any:
+    """The scale after each of ``seen``; ``counts`` are patience, cooldown, accumulation size."""
+    transform = contrib.reduce_on_plateau(
+        factor, counts[0], rtol, atol, counts[1], counts[2], least
+    )
+    weight = jnp.zeros((), seen.dtype)
+
+    def observe(state: Any, metric: Any) -> tuple[Any, Any]:
+        _, state = transform.update(weight, state, value=metric)
+        return state, state.scale
+
+    return jax.lax.scan(observe, transform.init(weight), seen)[1]
+
+
+def observed(parameters: Parameters, metrics: list[float], size: int = 1) -> NDArray[np.float64]:
+    """The rate after each of ``metrics``, in the numbers that are enabled."""
+    p = parameters
+    counts = jnp.asarray([p["patience"], p["cooldown"], size], jnp.int32)
+    seen = jnp.asarray(metrics, jnp.float64 if jax.config.jax_enable_x64 else jnp.float32)
+    least = jnp.asarray(p["min_scale"], seen.dtype)
+    found = scales(p["factor"], p["rtol"], p["atol"], counts, least, seen)
+    return p["base_lr"] * np.asarray(found, np.float64)
+
+
+def metrics(source: Random) -> list[float]:
+    """Multiples of 1/8 below 16, so that float32 compares them with every threshold as binary64."""
+    found = [source.choice([8.0, 1.0, 0.0, -1.0])]
+    for _ in range(39):
+        change = source.choice([0.0, 0.0, 0.25, -0.25, -0.5, source.randrange(-16, 16) / 8])
+        found.append(min(max(found[-1] + change, -16.0), 16.0))
+    return found
+
+
+@pytest.mark.parametrize(("wide", "ulp"), [(True, ULP64), (False, ULP32)])
+def test_every_cut_is_that_of_optax(wide: bool, ulp: float) -> None:
+    source = Random("optax/reduce_on_plateau")
+    for parameters in peers.draws("optax/reduce_on_plateau", plateau, 100):
+        seen = metrics(source)
+        with jax.enable_x64(wide):
+            theirs = observed(parameters, seen)
+        # Up to 40 cuts round once each.
+        peers.assert_same_trace(
+            "optax/reduce_on_plateau", parameters, seen, theirs, relative=max(42 * ulp, 1e-14)
+        )
+
+
+def test_optax_compares_means_of_metrics_where_the_dialect_is_told_them() -> None:
+    source = Random("optax/means")
+    for parameters in peers.draws("optax/reduce_on_plateau", plateau, 10):
+        means = metrics(source)
+        pairs = [one for mean in means for one in (mean - 0.5, mean + 0.5)]
+        with jax.enable_x64(True):
+            theirs = observed(parameters, pairs, size=2)
+
+        peers.assert_same_trace("optax/reduce_on_plateau", parameters, means, theirs[1::2])
+
+
+# -- what the specs say of optax -----------------------------------------------------------------
+
+WITHOUT = {
+    "join_schedules": "takes schedules: a spec joins them by pieces with `until` and calls",
+    "inject_hyperparams": "no schedule, but what applies one",
+    "inject_stateful_hyperparams": "no schedule, but what applies one",
+    "InjectHyperparamsState": "no schedule",
+    "InjectStatefulHyperparamsState": "no schedule",
+    "Schedule": "no schedule, but the type of all",
+    "StatefulSchedule": "no schedule, but the base of those that remember",
+    "WrappedSchedule": "no schedule, but what applies one",
+}
+
+
+def test_every_schedule_of_optax_has_a_dialect_or_a_reason() -> None:
+    public = {name for name in vars(optax.schedules) if not name.startswith("_")}
+    spoken = {name.removeprefix("optax/") for name in catalogue.dialects("optax")}
+
+    assert public - set(WITHOUT) == spoken - {"reduce_on_plateau"}
+    assert set(CASES) == spoken - {"reduce_on_plateau"}
+
+
+def deviates(deviation: Deviation) -> bool:
+    """Whether optax, compiled and in float32, is a thousandth off at the place of the entry."""
+    name = deviation.schedule.removeprefix("optax/")
+    schedule = getattr(optax, name)(**deviation.set)
+    theirs = float(jax.jit(schedule)(deviation.step))
+    ours = peers.bound(deviation.schedule, deviation.set)(deviation.step)
+    return not math.isclose(ours, theirs, rel_tol=1e-3, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("deviation", peers.deviations("optax/"), ids=lambda d: d.schedule)
+def test_a_listed_deviation_is_still_there(deviation: Deviation) -> None:
+    assert deviates(deviation)
+
+
+def test_a_deviation_that_has_vanished_is_red() -> None:
+    one = {"init_value": 0.1, "end_value": 0.0, "transition_steps": 10}
+
+    assert not deviates(Deviation("optax/linear_schedule", "none", "none", one, 7))
+
+
+def test_a_curve_one_update_late_is_red() -> None:
+    parameters = {"init_value": 0.1, "boundaries": [3], "scales": [0.5]}
+    late = curve(CASES["piecewise_constant_schedule"], parameters).copy()
+    late[1:] = late[:-1].copy()
+
+    with pytest.raises(AssertionError, match=r"step 3: 0\.05 against 0\.1"):
+        peers.assert_same(
+            "optax/piecewise_constant_schedule",
+            parameters,
+            late,
+            STEPS.tolist(),
+            relative=1e-6,
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("cosine_decay_schedule", {"init_value": 0.1, "decay_steps": 0}),
+        (
+            "warmup_cosine_decay_schedule",
+            {"init_value": 0.0, "peak_value": 0.1, "warmup_steps": 5, "decay_steps": 5},
+        ),
+        ("linear_onecycle_schedule", {"transition_steps": 0, "peak_value": 0.1}),
+        ("cosine_onecycle_schedule", {"transition_steps": 0, "peak_value": 0.1}),
+    ],
+)
+def test_what_optax_refuses_the_dialect_refuses(name: str, parameters: Parameters) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        getattr(optax, name)(**parameters)
+    with pytest.raises(ValueError, match="_steps"):
+        peers.bound(f"optax/{name}", parameters)

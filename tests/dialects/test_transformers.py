@@ -372,5 +372,5 @@ def test_a_curve_one_step_late_is_red() -> None:
     late = driven("linear", parameters, 30)
     late[1:] = late[:-1].copy()
 
-    with pytest.raises(AssertionError, match="linear with .*, step 1: 0.025 against 0.0"):
+    with pytest.raises(AssertionError, match=r"linear with .*, step 1: 0\.025 against 0\.0"):
         peers.assert_same("transformers/linear", parameters, late)
