@@ -263,7 +263,9 @@ def _common_name(names: list[str], taken: set[str]) -> str:
             if name and candidate not in taken:
                 taken.add(candidate)
                 return candidate
-    return "value" if "value" not in taken else names[0]
+    name = "value" if "value" not in taken else names[0]
+    taken.add(name)
+    return name
 
 
 def _cancelled(expr: Expr) -> Expr:

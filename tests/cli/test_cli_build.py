@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import RAMP, tree, write_specs
 
-from lrgen import cli
+from lrgen import progress
 from lrgen.catalogue import catalogue
 from lrgen.cli import main
 
@@ -340,7 +340,7 @@ def terminal_for(stream: str, monkeypatch) -> Terminal:
 
 def test_long_work_shows_a_bar_on_a_terminal(specs, tmp_path, monkeypatch) -> None:
     terminal = terminal_for("stderr", monkeypatch)
-    monkeypatch.setattr(cli, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
     main(["build", str(specs), "--out", str(tmp_path / "out")])
 
     assert "1/2 twice" in terminal.getvalue()
@@ -350,14 +350,14 @@ def test_long_work_shows_a_bar_on_a_terminal(specs, tmp_path, monkeypatch) -> No
 
 def test_short_work_shows_no_bar(specs, tmp_path, monkeypatch) -> None:
     terminal = terminal_for("stderr", monkeypatch)
-    monkeypatch.setattr(cli, "PATIENCE", 1e9)
+    monkeypatch.setattr(progress, "PATIENCE", 1e9)
     main(["build", str(specs), "--out", str(tmp_path / "out")])
 
     assert terminal.getvalue() == ""
 
 
 def test_no_bar_goes_to_a_file(specs, tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(cli, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
     main(["build", str(specs), "--out", str(tmp_path / "out")])
 
     assert capsys.readouterr().err == ""
