@@ -34,6 +34,8 @@ MANY = 400
 ULP32 = 2.0**-24
 """One rounding to float32, as a share of the number."""
 ULP64 = 2.0**-53
+NORMAL = 2.0**-126
+"""The least number that JAX does not flush to 0 in float32."""
 
 Curve = Callable[[Parameters], Any]
 
@@ -319,7 +321,8 @@ def hold(name: str, count: int) -> None:
                 theirs[kept],
                 STEPS[kept].tolist(),
                 relative=max(case.relative * ulp, least),
-                of_scale=(case.of_scale * ulp) ** root * share_of(most, theirs),
+                of_scale=(case.of_scale * ulp) ** root * share_of(most, theirs)
+                + share_of(NORMAL, theirs) * (ulp == ULP32),
             )
 
 
