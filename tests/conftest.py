@@ -11,6 +11,7 @@ TOGETHER = ("examples",)
 """Folders whose files share what takes long."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         place = item.path.relative_to(TESTS)

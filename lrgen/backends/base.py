@@ -461,14 +461,19 @@ def array_body(
         lines += assignment(pieces[0].name, value, spelled, "")
         return lines, [(None, pieces[0].name, value)]
     chosen: list[tuple[Expr | None, str, Expr]] = []
+    taken = {let.name for let in lets} | {p.name for p in schedule.parameters}
     for piece in pieces:
         value = spelled.number(piece.value)
         lines += comment(piece.reasons, "")
         if isinstance(value, Name | Number):
             chosen.append((piece.condition, spelled.text(value), value))
         else:
-            lines += assignment(piece.name, value, spelled, "")
-            chosen.append((piece.condition, piece.name, value))
+            # A let of this name may still be needed.
+            own = (f"{piece.name}{ending}" for ending in ("", "_lr", "_rate", "_value", "_piece"))
+            name = next(n for n in own if n not in taken)
+            taken.add(name)
+            lines += assignment(name, value, spelled, "")
+            chosen.append((piece.condition, name, value))
     return lines, chosen
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..expr import Expr
+from ..expr import Apply, Expr
 from .base import Spelled
 from .layout import COLUMNS
 
@@ -37,6 +37,8 @@ def where_chain(
         decided = spelled.is_host(condition)
         if decided:  # by Python
             one = spelled.text(spelled.filled(own)) if spelled.is_host(own) else text
+            if isinstance(own, Apply) and own.op == "if" and not one.isidentifier():
+                one = f"({one})"
             choice = f"{one} if {spelled.text(condition)} else {result}"
         else:
             choice = where.format(spelled.text(condition), text, result)
