@@ -139,6 +139,24 @@ class CautionShape(_Shape):
     when: Formula | None = None
 
 
+class CallShape(_Shape):
+    """``[call]`` of a dialect: how its library is asked for the schedule.
+
+    Attributes:
+        paths: What a user imports, as ``torch.optim.lr_scheduler.StepLR``; the first is the usual.
+        signature: The library's own, as Python writes it, without brackets; not a parameter of the
+            spec and not named below, an argument is refused unless it has its default.
+        beside: Arguments that leave the rate as it is, such as ``optimizer``.
+        given: For a parameter that no argument bears the name of, a formula over arguments; of a
+            parameter that an argument is called as well, used where that is None or left out.
+    """
+
+    paths: Annotated[list[Text], Field(min_length=1, max_length=8)]
+    signature: Formula
+    beside: list[Text] = []
+    given: dict[str, Formula] = {}
+
+
 class Document(_Shape):
     """A whole spec file."""
 
@@ -159,6 +177,7 @@ class Document(_Shape):
     example: list[ExampleShape] = []
     accuracy: AccuracyShape | None = None
     caution: list[CautionShape] = []
+    call: CallShape | None = None
 
     @property
     def emitted_name(self) -> str:
@@ -295,6 +314,8 @@ def _fields_at(place: Sequence[str]) -> list[str]:
             model = AccuracyShape
         case ["caution", *_]:
             model = CautionShape
+        case ["call", *_]:
+            model = CallShape
         case _:
             model = Document
     return list(model.model_fields)
@@ -367,3 +388,5 @@ def _texts(document: Document) -> Iterator[tuple[str, str]]:
     yield from ((f"caution {n}", one.text) for n, one in enumerate(document.caution, 1))
     if document.accuracy is not None:
         yield "accuracy.why", document.accuracy.why
+    if document.call is not None:
+        yield from (("call.paths", path) for path in document.call.paths)
