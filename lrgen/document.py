@@ -184,6 +184,12 @@ class Document(_Shape):
         """What the emitted module and function are called."""
         return function_name(self.name)
 
+    @property
+    def formulas(self) -> list[str]:
+        """Every formula that may call a schedule."""
+        texts = [*self.let.values(), *(piece.value for piece in self.piece)]
+        return texts if self.value is None else [*texts, self.value]
+
 
 class Source(BaseModel):
     """A document and where it came from.
@@ -234,6 +240,23 @@ def read_source(path: Path, shown: str, origin: str = "", library: str = "") -> 
         library=library,
         digest=hashlib.sha256(data).hexdigest(),
         document=document,
+    )
+
+
+def source_of_text(text: str, file: str) -> Source:
+    """The spec with the text ``text``, as if it lay in ``file``.
+
+    Raises:
+        SpecError: When it is no TOML, or has not the shape of a spec.
+    """
+    data = text.encode()
+    try:
+        document = _shape(_toml(data))
+        _check_names(document, Path(file))
+    except SpecError as error:
+        raise error.at(file=file) from None
+    return Source(
+        file=file, origin=file, digest=hashlib.sha256(data).hexdigest(), document=document
     )
 
 

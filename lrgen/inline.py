@@ -54,7 +54,8 @@ class Scope:
             value = apply("if", condition, branch, value)
         if len(branches) == 1:
             return value
-        name = self.free(expr.schedule, expr.schedule)
+        callee = self.schedule(expr.schedule).name
+        name = self.free(callee, callee)
         self.lets.append(Let(name, value, show(value)))
         self.symbols[name] = Symbol(value.kind)
         return Name(name, value.kind)

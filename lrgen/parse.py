@@ -239,11 +239,7 @@ class _Reader:
         return None
 
     def call(self, node: ast.Call, depth: int) -> Expr:
-        if not isinstance(node.func, ast.Name):
-            raise self.error(
-                node, "only operators and schedules are called", "Call them by their plain name."
-            )
-        name = node.func.id
+        name = self.called(node)
         if any(isinstance(arg, ast.Starred) for arg in node.args) or any(
             keyword.arg is None for keyword in node.keywords
         ):
@@ -271,6 +267,24 @@ class _Reader:
             "Call an operator, a schedule of the catalogue, or one built together with this one."
         )
         raise self.error(node, f"unknown function or schedule {quoted(name)}", hint)
+
+    def called(self, node: ast.Call) -> str:
+        """What a call calls: a plain name, or that of a dialect after its library and a dot."""
+        parts: list[str] = []
+        here = node.func
+        while isinstance(here, ast.Attribute):
+            parts.append(here.attr)
+            here = here.value
+        libraries = {name.partition(".")[0] for name in self.schedules if "." in name}
+        match here:
+            case ast.Name(id=name) if not parts or name in libraries:
+                return ".".join([name, *reversed(parts)])
+            case _:
+                raise self.error(
+                    node,
+                    "only operators and schedules are called",
+                    "Call them by their plain name, or a dialect as in torch.StepLR(step).",
+                )
 
     def rounding(self, node: ast.expr, depth: int) -> Expr:
         """How growing cycles come to whole steps: one of two words, or a choice of them."""

@@ -33,6 +33,7 @@ induction over its state, its vectors are traces of observations, run by an exac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import files
-from .catalogue import catalogue, dialects, library_of, origin, shown
+from .catalogue import catalogue, dialects, libraries, library_of, origin, shown
 from .errors import SpecError
 from .uptodate import inputs_digest, packages, removable
 
@@ -76,16 +77,25 @@ class Report:
 def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
     """The specs at ``paths``, with all that they may call, and the names of those at ``paths``.
 
-    Every spec may call the catalogue; a dialect may call those of its own library as well.
-
     Raises:
         SpecError: For a file that is no spec, and for two of one name.
+    """
+    return library_of_sources(read(path) for path in paths)
+
+
+def library_of_sources(sources: Iterable[Source]) -> tuple[Library, list[str]]:
+    """``sources`` with all that they may call, and their names.
+
+    Every spec may call the catalogue and, after the name of their library, dialects; a dialect may
+    call those of its own library by their names alone.
+
+    Raises:
+        SpecError: For two of one name.
     """
     from .resolve import Library
 
     own: dict[str, Source] = {}
-    for path in paths:
-        source = read(path)
+    for source in sources:
         if source.key in own:
             raise SpecError(
                 f"the name '{source.key}' stands in {own[source.key].file} as well",
@@ -93,11 +103,24 @@ def library(paths: Iterable[Path]) -> tuple[Library, list[str]]:
                 file=source.file,
             )
         own[source.key] = source
-    known = catalogue()
-    for name in dict.fromkeys(source.library for source in own.values() if source.library):
-        known |= dialects(name)
-    others = [read(path) for name, path in known.items() if name not in own]
-    return Library([*others, *own.values()]), list(own)
+    every = dict(own) | {name: read(path) for name, path in catalogue().items() if name not in own}
+    waiting = list(own.values())
+    met: set[str] = set()
+    while waiting:
+        # Only the libraries that somebody names are read: there are many.
+        source = waiting.pop()
+        for name in {source.library, *_libraries_in(source)} - met - {""}:
+            met.add(name)
+            more = {key: read(path) for key, path in dialects(name).items() if key not in own}
+            every |= more
+            waiting += more.values()
+    return Library(every.values()), list(own)
+
+
+def _libraries_in(source: Source) -> set[str]:
+    """The libraries whose dialects the formulas of ``source`` may call."""
+    found = set(re.findall(r"\b([a-z]\w*)\s*\.", " ".join(source.document.formulas)))
+    return found.intersection(libraries()) if found else found
 
 
 def read(path: Path) -> Source:

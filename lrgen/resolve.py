@@ -49,8 +49,9 @@ from .schedule import (
 class Library:
     """The specs that may call each other, resolved on demand and once.
 
-    Dialects go by ``library/name``. One of them calls a schedule of its own library by its name
-    alone, and that hides one of the catalogue; the one that bears the name itself calls the latter.
+    Dialects go by ``library/name``, and any formula calls them as ``library.name``. One of them
+    calls a schedule of its own library by its name alone, and that hides one of the catalogue; the
+    one that bears the name itself calls the latter.
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:
@@ -71,6 +72,8 @@ class Library:
         known = {name: name for name in self._sources if "/" not in name}
         for key in self._sources:
             library, slash, name = key.partition("/")
+            if slash:
+                known[f"{library}.{name}"] = key
             if slash and library == caller.library and key != caller.key:
                 known[name] = key
         return known

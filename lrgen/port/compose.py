@@ -1,0 +1,283 @@
+"""Schedules one after another, and products of them: a call within a call as one document."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..document import CautionShape, Document, ParameterShape, PieceShape
+from ..naming import function_name
+from .calls import Asked
+from .pasted import NotPortable
+
+_WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_]\w*(?:\.\w+)*|\d[\w.]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A formula of the user's own in ``step``: what the base rate is multiplied by."""
+
+    factor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """Members one after another, each with its own count of steps from 0.
+
+    Attributes:
+        members: In their order.
+        milestones: The update at which the next one takes over, one fewer than members.
+        local: Whether a member counts from its beginning; otherwise all count from update 0.
+    """
+
+    members: tuple[Member, ...]
+    milestones: tuple[int, ...]
+    local: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The base rate times the factor of each member."""
+
+    members: tuple[Member, ...]
+
+
+Member = Asked | Written | Succession | Product
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What a composition became.
+
+    Attributes:
+        document: A spec that calls the dialects of its members.
+        notes: What the reader should know, in sentences.
+    """
+
+    document: Document
+    notes: tuple[str, ...]
+
+
+def compose(name: str, title: str, cites: Sequence[str], member: Member) -> Composed:
+    """``member`` as a document of its own.
+
+    Every argument that was given is a parameter, under its own name where only one member has it,
+    else with that of its member before it; the others stay at the library's defaults.
+
+    Raises:
+        NotPortable: When it cannot be written as a formula.
+    """
+    return _Composer(name, title, cites).compose(member)
+
+
+class _Composer:
+    def __init__(self, name: str, title: str, cites: Sequence[str]) -> None:
+        self.name = name
+        self.title = title
+        self.cites = list(cites)
+        self.parameters: dict[str, ParameterShape] = {}
+        self.require: list[str] = []
+        self.cautions: dict[tuple[str, str | None], CautionShape] = {}
+        self.titles: dict[int, str] = {}
+        self.shared: Counter[str] = Counter()
+
+    def compose(self, member: Member) -> Composed:
+        singles = list(_singles(member))
+        self.entitle(singles)
+        self.shared = Counter(name for one in singles for name in _given(one))
+        spans = _spans(member, 0, None)
+        pieces: list[PieceShape] = []
+        starts = [begin for _, begin, _ in spans]
+        milestones = self.milestones([s for s in starts if s])
+        taken: set[str] = set()
+        for (one, begin, counted), after in zip(spans, [*starts[1:], None]):
+            step = "step" if not counted else f"step - {milestones[counted]}"
+            value = self.value(one, step, None)
+            piece = _free(self.piece_name(one), taken)
+            until = None if after is None else milestones[after]
+            pieces.append(PieceShape(name=piece, value=value, until=until))
+        rates = [n for n, p in self.parameters.items() if p.type == "rate"]
+        base = "base_lr" if "base_lr" in rates else rates[0] if len(rates) == 1 else None
+        one = len(pieces) == 1
+        document = Document(
+            name=self.name,
+            title=self.title,
+            base=base,
+            cites=self.cites,
+            require=list(dict.fromkeys(self.require)),
+            parameters=self.parameters,
+            piece=[] if one else pieces,
+            value=pieces[0].value if one else None,
+            caution=list(self.cautions.values()),
+        )
+        notes = dict.fromkeys(n for s in singles if isinstance(s, Asked) for n in s.notes)
+        return Composed(document, tuple(notes))
+
+    def entitle(self, singles: Sequence[Asked | Written]) -> None:
+        """A name of its own for each member: ``linear_lr``, ``linear_lr_2``."""
+        met: set[str] = set()
+        for one in singles:
+            self.titles[id(one)] = _free(_own_name(one), met)
+
+    def milestones(self, starts: Sequence[int]) -> dict[int, str]:
+        """A parameter for each update at which another member takes over."""
+        names = ["milestone"] if len(starts) == 1 else [f"milestone_{n + 1}" for n in range(len(starts))]
+        for name, start in zip(names, starts):
+            doc = "Update at which the next schedule takes over."
+            self.parameters[name] = ParameterShape(type="steps", default=start, doc=doc)
+        self.require += [f"{a} <= {b}" for a, b in zip(names, names[1:])]
+        return dict(zip(starts, names))
+
+    def piece_name(self, member: Member) -> str:
+        match member:
+            case Asked() | Written():
+                return self.titles[id(member)]
+            case Product():
+                return "product"
+            case Succession():
+                return "sequence"
+
+    def value(self, member: Member, step: str, base: str | None) -> str:
+        """The formula of ``member`` at ``step``; of the base rate ``base`` where that is given."""
+        match member:
+            case Asked():
+                return self.called(member, step, base)
+            case Written():
+                return self.written(member, step, base)
+            case Product(members=members):
+                self.declare_base()
+                factors = [self.value(one, step, "1.0") for one in members]
+                return " * ".join([base or "base_lr", *factors]).removeprefix("1.0 * ")
+            case Succession():
+                return self.in_one(member, step, base)
+
+    def called(self, member: Asked, step: str, base: str | None) -> str:
+        """A call of the dialect with the parameters that were given."""
+        names: dict[str, str] = {}
+        for name, shape in member.document.parameters.items():
+            if name == "base_lr":
+                if base is None:
+                    self.declare_base(member.values.get(name), shape)
+                names[name] = base or "base_lr"
+            elif name in member.values:
+                names[name] = self.declare(member, name, shape, member.values[name])
+        self.require_of(member, names)
+        self.caution_of(member, names)
+        words = ", ".join([step, *(f"{name}={own}" for name, own in names.items())])
+        return f"{member.library}.{member.document.name}({words})"
+
+    def written(self, member: Written, step: str, base: str | None) -> str:
+        self.declare_base()
+        factor = _renamed(member.factor, {"step": step if step == "step" else f"({step})"})
+        return f"{base or 'base_lr'} * ({factor})"
+
+    def in_one(self, member: Succession, step: str, base: str | None) -> str:
+        """A sequence within a product, as choices between its members."""
+        spans = _spans(member, 0, None)
+        value = ""
+        for place, (one, _, counted) in reversed(list(enumerate(spans))):
+            own = self.value(one, f"{step} - {counted}" if counted else step, base)
+            last = place + 1 == len(spans)
+            value = own if last else f"{own} if {step} < {spans[place + 1][1]} else {value}"
+        return f"({value})"
+
+    def declare_base(self, value: Any = None, shape: ParameterShape | None = None) -> None:
+        """The rate that all members share."""
+        if "base_lr" not in self.parameters:
+            doc = shape.doc if shape is not None else "Rate that the optimizer was made with."
+            default = value if value is not None else shape.default if shape is not None else 0.1
+            base = ParameterShape(type="rate", default=default, doc=doc)
+            self.parameters = {"base_lr": base, **self.parameters}
+        elif value is not None:
+            base = self.parameters["base_lr"].model_copy(update={"default": value})
+            self.parameters["base_lr"] = base
+
+    def declare(self, member: Asked, name: str, shape: ParameterShape, value: Any) -> str:
+        own = name if self.shared[name] == 1 else f"{self.titles[id(member)]}_{name}"
+        self.parameters[own] = shape.model_copy(update={"default": value})
+        return own
+
+    def require_of(self, member: Asked, names: Mapping[str, str]) -> None:
+        """What the dialect requires of the parameters that are open here."""
+        for rule in member.document.require:
+            fixed = {
+                n: _literal(p.default) for n, p in member.document.parameters.items() if n not in names
+            }
+            if set(_WORD.findall(rule)) & names.keys():
+                self.require.append(_renamed(rule, {**fixed, **names}))
+
+    def caution_of(self, member: Asked, names: Mapping[str, str]) -> None:
+        """The dialect's cautions, on what is open here."""
+        fixed = {n: _literal(p.default) for n, p in member.document.parameters.items()}
+        for one in member.document.caution:
+            when = None if one.when is None else _renamed(one.when, {**fixed, **names})
+            if when is not None and not set(_WORD.findall(when)) & set(self.parameters):
+                continue  # it hangs on what is fixed here
+            self.cautions[one.text, when] = CautionShape(text=one.text, when=when)
+
+
+def _singles(member: Member) -> Iterator[Asked | Written]:
+    match member:
+        case Asked() | Written():
+            yield member
+        case Succession(members=members) | Product(members=members):
+            for one in members:
+                yield from _singles(one)
+
+
+def _given(member: Asked | Written) -> list[str]:
+    return [n for n in member.values if n != "base_lr"] if isinstance(member, Asked) else []
+
+
+def _own_name(member: Asked | Written) -> str:
+    return function_name(member.document.name) if isinstance(member, Asked) else "formula"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """``name``, or with a number behind it."""
+    candidates: Iterator[str] = (name if n == 1 else f"{name}_{n}" for n in range(1, 1_000))
+    chosen = next(c for c in candidates if c not in taken)
+    taken.add(chosen)
+    return chosen
+
+
+def _spans(member: Member, begin: int, end: int | None) -> list[tuple[Member, int, int]]:
+    """The members that hold one after another within ``begin`` and ``end``.
+
+    Each with the update from which it holds, and that from which it counts.
+    """
+    if not isinstance(member, Succession):
+        return [(member, begin, begin)]
+    starts = [begin, *(begin + milestone for milestone in member.milestones)]
+    found: list[tuple[Member, int, int]] = []
+    for one, start, after in zip(member.members, starts, [*starts[1:], None]):
+        last = after if end is None else end if after is None else min(after, end)
+        if last is not None and start >= last:
+            continue  # the next one begins at once
+        own = _spans(one, start, last)
+        if not member.local:
+            own = [(inner, held, begin) for inner, held, _ in own]
+        found += own
+    return found
+
+
+def _renamed(formula: str, names: Mapping[str, str]) -> str:
+    """``formula`` with other names, words in quotes left alone."""
+    return _WORD.sub(lambda found: names.get(found[0], found[0]), formula)
+
+
+def _literal(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value)
+        case list() | tuple():
+            return f"[{', '.join(_literal(entry) for entry in value)}]"
+        case str():
+            return f"'{value}'"
+        case float():
+            return getattr(value, "text", None) or repr(value)
+        case _:
+            return str(value)

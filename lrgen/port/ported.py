@@ -1,0 +1,164 @@
+"""What a schedule from elsewhere became: a spec, and with it everything that lrgen makes of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from ..bound import Bound, Loaded, bound_values
+from ..catalogue import catalogue, dialects
+from ..describe import cautions
+from ..document import Document, Source, source_of_text
+from ..errors import SpecError
+from ..naming import function_name
+from ..pipeline import emit, library_of_sources
+from ..schedule import Schedule
+from .calls import Asked
+from .compose import Member, compose
+from .pasted import NotPortable
+from .writing import spec_text
+
+_CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(?=\s*\()")
+
+
+@dataclass(frozen=True)
+class Ported:
+    """A schedule that was read from a call, from settings or from an object.
+
+    Attributes:
+        spec: A spec file, in TOML, whose defaults are the numbers that were given.
+        notes: What the reader should know, in sentences.
+    """
+
+    spec: str
+    notes: tuple[str, ...]
+    origin: str
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The schedule of the spec.
+
+        Raises:
+            SpecError: When the numbers break a rule of the schedule.
+        """
+        specs, names = library_of_sources([self._source])
+        return replace(specs.schedule(names[0]), origin=self.origin)
+
+    @cached_property
+    def _source(self) -> Source:
+        name = re.search(r'(?m)^name\s*= "([^"]*)"', self.spec)
+        assert name is not None, "we wrote it"
+        return source_of_text(self.spec, f"{name[1]}.toml")
+
+    @cached_property
+    def bound(self) -> Bound:
+        """The schedule at the numbers that were given.
+
+        Raises:
+            SpecError: When they break a rule of the schedule, or it cannot be computed accurately.
+        """
+        return Loaded(self.schedule).bind()
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What hurts people who use it, of what holds for these numbers."""
+        found = cautions(self.schedule, bound_values(self.schedule, {}))
+        return tuple(caution.text for caution, holds in found if holds)
+
+    def code(self, backend: str) -> str:
+        """The module of ``backend``: python, numpy, torch, keras or jax.
+
+        Raises:
+            SpecError: As for :attr:`bound`.
+        """
+        texts, _ = emit(self.schedule, [backend])
+        return next(text for path, text in texts.items() if path.endswith(".py"))
+
+
+def ported(
+    member: Member,
+    origin: str,
+    *,
+    name: str = "",
+    settings: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Ported:
+    """``member`` as a spec.
+
+    Args:
+        member: A dialect with its parameters, or a composition of some.
+        origin: What it was read from, in a line.
+        name: What to call it; by default what its library does.
+        settings: Parameters of the spec that count for more than what was read.
+        notes: What the reader should know already.
+
+    Raises:
+        NotPortable: For a setting that is no parameter of it.
+    """
+    found = list(notes)
+    if isinstance(member, Asked):
+        document = _own(member, name or _name(member))
+        found += member.notes
+    else:
+        composed = compose(name or "composed", "Schedules put together", [], member)
+        document, found = composed.document, [*found, *composed.notes]
+    given = _with(document, settings or {})
+    if "base_lr" in given.parameters and not _has_base(member) and "base_lr" not in (settings or {}):
+        base = given.parameters["base_lr"].default
+        found.append(f"base_lr is {base}, for no rate was given: --set base_lr=... says another.")
+    return Ported(spec_text(given, why=f"From {origin}"), tuple(dict.fromkeys(found)), origin)
+
+
+def _has_base(member: Member) -> bool:
+    match member:
+        case Asked(values=values):
+            return "base_lr" in values
+        case _:
+            return any(_has_base(one) for one in getattr(member, "members", ()))
+
+
+def _name(member: Asked) -> str:
+    """What the library calls it, in Python's way; with the library before what the catalogue has."""
+    own = function_name(member.document.name)
+    return f"{member.library}_{own}" if own in catalogue() else own
+
+
+def _own(member: Asked, name: str) -> Document:
+    """The dialect itself, at these defaults and under this name."""
+    document = member.document
+    siblings = {key.partition("/")[2] for key in dialects(member.library)} - {document.name}
+
+    def qualified(formula: str) -> str:
+        return _CALLED.sub(
+            lambda found: f"{member.library}.{found[0]}" if found[0] in siblings else found[0],
+            formula,
+        )
+
+    return document.model_copy(
+        update={
+            "name": name,
+            "parameters": {
+                n: p.model_copy(update={"default": member.values.get(n, p.default)})
+                for n, p in document.parameters.items()
+            },
+            "let": {n: qualified(text) for n, text in document.let.items()},
+            "piece": [p.model_copy(update={"value": qualified(p.value)}) for p in document.piece],
+            "value": None if document.value is None else qualified(document.value),
+            "example": [],
+            "call": None,
+        }
+    )
+
+
+def _with(document: Document, settings: Mapping[str, Any]) -> Document:
+    parameters = dict(document.parameters)
+    for name, value in settings.items():
+        if name not in parameters:
+            raise NotPortable(
+                f"{document.name} has no parameter '{name}'. It has {', '.join(parameters)}."
+            )
+        parameters[name] = parameters[name].model_copy(update={"default": value})
+    return document.model_copy(update={"parameters": parameters})
