@@ -149,12 +149,17 @@ class CallShape(_Shape):
         beside: Arguments that leave the rate as it is, such as ``optimizer``.
         given: For a parameter that no argument bears the name of, a formula over arguments; of a
             parameter that an argument is called as well, used where that is None or left out.
+            ``keys(x)`` and ``values(x)`` are those of a dictionary, none of None; ``entries(x,
+            'key', otherwise)`` one of each dictionary in a list, whose other keys are refused;
+            ``sums(x)`` the running sums of a list.
+        words: Of a choice whose word the library writes as no name, its word and the spec's.
     """
 
     paths: Annotated[list[Text], Field(min_length=1, max_length=8)]
     signature: Formula
     beside: list[Text] = []
     given: dict[str, Formula] = {}
+    words: dict[Text, Text] = {}
 
 
 class Document(_Shape):
