@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .bound import Bound, Loaded, load
     from .errors import SpecError
+    from .port.command import port
     from .schedule import Parameter
 
 __version__ = "0.1.0"
-__all__ = ["Bound", "Loaded", "Parameter", "SpecError", "__version__", "load"]
+__all__ = ["Bound", "Loaded", "Parameter", "SpecError", "__version__", "load", "port"]
 
 _HOMES = {
     "Bound": "bound",
     "Loaded": "bound",
     "load": "bound",
+    "port": "port.command",
     "SpecError": "errors",
     "Parameter": "schedule",
 }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from . import __version__
 from .compare.options import add_diff, add_verify
+from .port.options import add_port
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -146,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="hold your own code against exact values")
     verify.set_defaults(run=_verify)
     add_verify(verify)
+    port = commands.add_parser("port", help="turn a schedule that you have into code or a spec")
+    port.set_defaults(run=_port)
+    add_port(port)
     return parser
 
 
@@ -552,6 +556,22 @@ def _verify(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     print(text, end="")
     return DONE if right else FAILED
+
+
+def _port(options: argparse.Namespace) -> int:
+    from .port.command import run
+    from .port.pasted import NotPortable
+
+    try:
+        text, told = run(options, sys.stdin)
+    except NotPortable as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(_unreadable(error)) from None
+    for line in told:
+        print(line, file=sys.stderr)
+    print(text, end="")
+    return DONE
 
 
 def _shown(arguments: Sequence[str], settings: Sequence[str]) -> list[Shown]:

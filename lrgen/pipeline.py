@@ -23,9 +23,10 @@ one of them.
     9  prove_traces, recheck_traces
     10 pipeline
     11 bound, listing, stages
-    12 __init__, compare/
-    13 cli, testing
-    14 __main__
+    12 compare/, port/
+    13 __init__, testing
+    14 cli
+    15 __main__
 
 A schedule that remembers goes the same way through modules of its own: its finiteness is shown by
 induction over its state, its vectors are traces of observations, run by an exact automaton.

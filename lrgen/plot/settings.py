@@ -69,7 +69,15 @@ def values_of(schedule: Schedule, settings: Sequence[str]) -> dict[str, object]:
     Raises:
         ValueError: For a setting that is no ``NAME=VALUE``; one line with a way out.
     """
-    kinds = {p.name: p.kind for p in schedule.parameters}
+    return typed_values({p.name: p.kind for p in schedule.parameters}, settings)
+
+
+def typed_values(kinds: Mapping[str, Kind], settings: Sequence[str]) -> dict[str, object]:
+    """The same for parameters of these kinds.
+
+    Raises:
+        ValueError: For a setting that is no ``NAME=VALUE``; one line with a way out.
+    """
     given: dict[str, object] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")

@@ -1,9 +1,9 @@
 """Schedules that people have already, read into specs: pasted calls, settings, live objects.
 
-    pasted    text            -> Call, plain values    read through a whitelist, never evaluated
-    settings  dictionaries    -> Call                  what configuration files hold
-    live      an object       -> Call                  a scheduler of torch, a schedule of Keras
-    calls     Call            -> Asked                 whose dialect, with which parameters
-    compose   Asked within    -> Document              schedules one after another, products
-    writing   Document        -> text                  a spec in TOML
+pasted    text            -> Call, plain values    read through a whitelist, never evaluated
+settings  dictionaries    -> Call                  what configuration files hold
+live      an object       -> Call                  a scheduler of torch, a schedule of Keras
+calls     Call            -> Asked                 whose dialect, with which parameters
+compose   Asked within    -> Document              schedules one after another, products
+writing   Document        -> text                  a spec in TOML
 """

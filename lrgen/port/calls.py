@@ -12,7 +12,7 @@ from ..catalogue import dialects
 from ..document import CallShape, Document, Source
 from ..errors import did_you_mean, quoted
 from ..pipeline import read as read_spec
-from .pasted import Call, Function, NotPortable, Unknown, computed, read, told
+from .pasted import FUNCTIONS, TABLES, Call, Function, NotPortable, Unknown, computed, read, told
 
 # Where two libraries have a class of one name, and the call does not say whose it is.
 _ORDER = ("torch", "keras", "optax", "tensorflow", "transformers", "timm", "megatron")
@@ -221,15 +221,17 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
     used = {*document.parameters, *how.beside}
     for name in document.parameters:
         value = given.get(name)
-        if name in given and value is not None and name not in how.beside:
-            values[name] = _plain(call, name, value, document.parameters[name].type)
-        elif name in how.given:
-            names = _names(how.given[name])
-            used |= names
-            if all(given.get(n, taken.defaults.get(n)) is not None for n in names):
-                every = {n: given.get(n, taken.defaults.get(n)) for n in names}
-                if any(n in given for n in names):
-                    values[name] = _computed(call, how.given[name], every)
+        formula = how.given.get(name, "")
+        names = _names(formula) if formula else set()
+        used |= names
+        if name in given and value is not None and name not in {*how.beside, *names}:
+            word = how.words.get(value, value) if isinstance(value, str) else value
+            values[name] = _plain(call, name, word, document.parameters[name].type)
+        elif names and any(n in given for n in names):
+            every = {n: given.get(n, taken.defaults.get(n)) for n in names}
+            if name in names or all(value is not None for value in every.values()):
+                found = _computed(call, formula, every)
+                values[name] = _plain(call, name, found, document.parameters[name].type)
         elif name in missing:
             raise NotPortable(f"{call.path}: the argument {name} is missing. Add it.")
     for name, value in given.items():
@@ -238,11 +240,38 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
                 f"{call.path}: {name}={_spelled(value)} changes the curve in a way that "
                 f"{source.key} does not know. Leave it out, and see `lrgen show {source.key}`."
             )
-    values |= {n: v for n, v in _of_the_optimizer(given.get("optimizer")).items() if n not in values}
+    values |= {n: v for n, v in of_the_optimizer(given.get("optimizer")).items() if n not in values}
     return Asked(source, {n: v for n, v in values.items() if n in document.parameters}, notes)
 
 
-def _of_the_optimizer(value: Any) -> dict[str, Any]:
+def chosen(
+    call: Call, library: str, name: Any, given: dict[str, Any], *, every: bool = False
+) -> Call:
+    """The call of the schedule that ``library`` calls ``name``, with what it takes of ``given``.
+
+    Args:
+        call: What chooses.
+        library: Whose schedule.
+        name: Which.
+        given: Arguments.
+        every: Whether those that it does not take are handed on, to be refused.
+
+    Raises:
+        NotPortable: When there is none.
+    """
+    paths = dialects(library)
+    key = f"{library}/{name}"
+    if key not in paths:
+        known = [path.partition("/")[2] for path in paths]
+        hint = did_you_mean(str(name), known) or f"It knows {', '.join(known)}."
+        raise NotPortable(f"{call.path}: {library} has no schedule {quoted(str(name))}. {hint}")
+    how = read_spec(paths[key]).document.call
+    assert how is not None, "every dialect can be called"
+    taken = signature(how.signature)
+    return Call(how.paths[0], (), {n: v for n, v in given.items() if every or n in taken.names})
+
+
+def of_the_optimizer(value: Any) -> dict[str, Any]:
     """The rate of ``torch.optim.SGD(parameters, lr=0.1)``, of which it is the second argument."""
     if not isinstance(value, Call):
         return {}
@@ -252,8 +281,7 @@ def _of_the_optimizer(value: Any) -> dict[str, Any]:
 
 def _names(formula: str) -> set[str]:
     tree = ast.parse(formula, mode="eval")
-    calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - calls
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {*TABLES, *FUNCTIONS}
 
 
 def _computed(call: Call, formula: str, values: Mapping[str, Any]) -> Any:

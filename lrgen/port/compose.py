@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from ..document import CautionShape, Document, ParameterShape, PieceShape
+from ..document import MOST_TITLE, CautionShape, Document, ParameterShape, PieceShape
 from ..naming import function_name
 from .calls import Asked
-from .pasted import NotPortable
 
 _WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_]\w*(?:\.\w+)*|\d[\w.]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A formula of the user's own in ``step``: what the base rate is multiplied by."""
+    """A formula of the user's own in ``step``: what the base rate is multiplied by.
+
+    Attributes:
+        factor: The formula.
+        base: The rate, where it is known.
+    """
 
     factor: str
+    base: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +67,34 @@ class Composed:
     notes: tuple[str, ...]
 
 
-def compose(name: str, title: str, cites: Sequence[str], member: Member) -> Composed:
+def compose(name: str, called: str, member: Member) -> Composed:
     """``member`` as a document of its own.
 
     Every argument that was given is a parameter, under its own name where only one member has it,
     else with that of its member before it; the others stay at the library's defaults.
 
-    Raises:
-        NotPortable: When it cannot be written as a formula.
+    Args:
+        name: Of the document.
+        called: What the library calls such a composition.
+        member: What it is made of.
     """
-    return _Composer(name, title, cites).compose(member)
+    return _Composer(name, called).compose(member)
 
 
 class _Composer:
-    def __init__(self, name: str, title: str, cites: Sequence[str]) -> None:
+    def __init__(self, name: str, called: str) -> None:
         self.name = name
-        self.title = title
-        self.cites = list(cites)
+        self.called_by = called
         self.parameters: dict[str, ParameterShape] = {}
         self.require: list[str] = []
         self.cautions: dict[tuple[str, str | None], CautionShape] = {}
         self.titles: dict[int, str] = {}
+        self.lets: dict[str, str] = {}
+        self.taken: set[str] = set()
         self.shared: Counter[str] = Counter()
 
     def compose(self, member: Member) -> Composed:
+        """``member`` as a document."""
         singles = list(_singles(member))
         self.entitle(singles)
         self.shared = Counter(name for one in singles for name in _given(one))
@@ -93,28 +103,37 @@ class _Composer:
         starts = [begin for _, begin, _ in spans]
         milestones = self.milestones([s for s in starts if s])
         taken: set[str] = set()
-        for (one, begin, counted), after in zip(spans, [*starts[1:], None]):
+        for (one, _, counted), after in zip(spans, [*starts[1:], None]):
             step = "step" if not counted else f"step - {milestones[counted]}"
             value = self.value(one, step, None)
             piece = _free(self.piece_name(one), taken)
             until = None if after is None else milestones[after]
             pieces.append(PieceShape(name=piece, value=value, until=until))
         rates = [n for n, p in self.parameters.items() if p.type == "rate"]
+        cites = (c for s in singles if isinstance(s, Asked) for c in s.document.cites)
         base = "base_lr" if "base_lr" in rates else rates[0] if len(rates) == 1 else None
-        one = len(pieces) == 1
+        alone = len(pieces) == 1
         document = Document(
             name=self.name,
-            title=self.title,
+            title=self.title(singles),
             base=base,
-            cites=self.cites,
+            cites=list(dict.fromkeys(cites)),
             require=list(dict.fromkeys(self.require)),
             parameters=self.parameters,
-            piece=[] if one else pieces,
-            value=pieces[0].value if one else None,
+            let=self.lets,
+            piece=[] if alone else pieces,
+            value=pieces[0].value if alone else None,
             caution=list(self.cautions.values()),
         )
         notes = dict.fromkeys(n for s in singles if isinstance(s, Asked) for n in s.notes)
         return Composed(document, tuple(notes))
+
+    def title(self, singles: Sequence[Asked | Written]) -> str:
+        """``SequentialLR of LinearLR and CosineAnnealingLR``, where that is a line."""
+        names = [one.document.name if isinstance(one, Asked) else "a formula" for one in singles]
+        listed = " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
+        title = f"{self.called_by} of {listed}"
+        return title if len(title) <= MOST_TITLE else f"{self.called_by} of {len(names)} schedules"
 
     def entitle(self, singles: Sequence[Asked | Written]) -> None:
         """A name of its own for each member: ``linear_lr``, ``linear_lr_2``."""
@@ -124,11 +143,15 @@ class _Composer:
 
     def milestones(self, starts: Sequence[int]) -> dict[int, str]:
         """A parameter for each update at which another member takes over."""
-        names = ["milestone"] if len(starts) == 1 else [f"milestone_{n + 1}" for n in range(len(starts))]
+        names = (
+            ["milestone"]
+            if len(starts) == 1
+            else [f"milestone_{n + 1}" for n in range(len(starts))]
+        )
         for name, start in zip(names, starts):
             doc = "Update at which the next schedule takes over."
             self.parameters[name] = ParameterShape(type="steps", default=start, doc=doc)
-        self.require += [f"{a} <= {b}" for a, b in zip(names, names[1:])]
+        self.require += [f"{a} <= {b}" for a, b in pairwise(names)]
         return dict(zip(starts, names))
 
     def piece_name(self, member: Member) -> str:
@@ -149,8 +172,8 @@ class _Composer:
                 return self.written(member, step, base)
             case Product(members=members):
                 self.declare_base()
-                factors = [self.value(one, step, "1.0") for one in members]
-                return " * ".join([base or "base_lr", *factors]).removeprefix("1.0 * ")
+                factors = [self.factor(one, step) for one in members]
+                return " * ".join([*([base or "base_lr"] if base != "1.0" else []), *factors])
             case Succession():
                 return self.in_one(member, step, base)
 
@@ -169,8 +192,15 @@ class _Composer:
         words = ", ".join([step, *(f"{name}={own}" for name, own in names.items())])
         return f"{member.library}.{member.document.name}({words})"
 
+    def factor(self, member: Member, step: str) -> str:
+        """A let for what ``member`` multiplies the base rate by."""
+        value = self.value(member, step, "1.0")
+        name = _free(self.piece_name(member), self.taken)
+        self.lets[name] = value
+        return name
+
     def written(self, member: Written, step: str, base: str | None) -> str:
-        self.declare_base()
+        self.declare_base(member.base)
         factor = _renamed(member.factor, {"step": step if step == "step" else f"({step})"})
         return f"{base or 'base_lr'} * ({factor})"
 
@@ -204,7 +234,9 @@ class _Composer:
         """What the dialect requires of the parameters that are open here."""
         for rule in member.document.require:
             fixed = {
-                n: _literal(p.default) for n, p in member.document.parameters.items() if n not in names
+                n: _literal(p.default)
+                for n, p in member.document.parameters.items()
+                if n not in names
             }
             if set(_WORD.findall(rule)) & names.keys():
                 self.require.append(_renamed(rule, {**fixed, **names}))

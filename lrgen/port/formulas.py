@@ -57,7 +57,8 @@ class _Spelled(ast.NodeTransformer):
         arguments = [self.visit(argument) for argument in node.args]
         match name, arguments:
             case "float", [argument]:
-                return argument
+                result: ast.expr = argument
+                return result
             case "int", [argument]:
                 name = "floor"
             case "pow", [base, exponent]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..catalogue import dialects
-from ..errors import did_you_mean, quoted
-from .calls import Asked, asked, is_known, signature
+from .calls import Asked, asked, chosen, is_known, of_the_optimizer, signature
 from .compose import Member, Product, Succession, Written
 from .formulas import formula
 from .pasted import Call, Function, NotPortable, Unknown, told
+from .settings import call_of
 
 # Those that set the rate anew at every step, whatever another has made of it.
 _ABSOLUTE = ("CyclicLR", "OneCycleLR", "CosineAnnealingWarmRestarts")
@@ -28,6 +27,7 @@ def member_of(value: Any, quantity: str = "") -> Member:
     Raises:
         NotPortable: When it is none.
     """
+    value = call_of(value)
     if not isinstance(value, Call):
         raise NotPortable(f"{told(value)} is no schedule. Paste the call that makes one.")
     wrapper = _WRAPPERS.get(value.name)
@@ -46,7 +46,7 @@ def is_schedule(value: Any) -> bool:
 def _sequential(call: Call) -> Member:
     """``SequentialLR``: each member from its own step 0, and from the optimizer's rate."""
     given = signature("optimizer, schedulers, milestones, last_epoch=-1").bound(call)
-    members = _members(call, given.get("schedulers"), given.get("optimizer"))
+    members = _members(call, given.get("schedulers"))
     milestones = _integers(call, "milestones", given.get("milestones"))
     if len(milestones) != len(members) - 1:
         raise NotPortable(
@@ -65,7 +65,7 @@ def _sequential(call: Call) -> Member:
 def _chained(call: Call) -> Member:
     """``ChainedScheduler``: every member multiplies what those before it have left."""
     given = signature("schedulers, optimizer=None").bound(call)
-    members = _members(call, given.get("schedulers"), given.get("optimizer"))
+    members = _members(call, given.get("schedulers"))
     for place, one in enumerate(members):
         match one:
             case Asked() if one.document.name in _ABSOLUTE:
@@ -91,13 +91,14 @@ def _chained(call: Call) -> Member:
 def _lambda(call: Call) -> Member:
     """``LambdaLR``: the optimizer's rate times a function of the step."""
     given = signature("optimizer, lr_lambda, last_epoch=-1").bound(call)
-    return Written(_function(call, "lr_lambda", given.get("lr_lambda")))
+    factor = _function(call, "lr_lambda", given.get("lr_lambda"))
+    return Written(factor, of_the_optimizer(given.get("optimizer")).get("base_lr"))
 
 
 def _joined(call: Call) -> Member:
     """``optax.join_schedules``: each member from its own step 0."""
     given = signature("schedules, boundaries").bound(call)
-    members = _members(call, given.get("schedules"), None)
+    members = _members(call, given.get("schedules"))
     boundaries = _integers(call, "boundaries", given.get("boundaries"))
     if len(boundaries) < len(members) - 1:
         raise NotPortable(
@@ -120,36 +121,11 @@ def _by_name(call: Call) -> Member:
     return asked(chosen(call, "transformers", name, given | special))
 
 
-def chosen(call: Call, library: str, name: Any, given: dict[str, Any]) -> Call:
-    """The call of the schedule that ``library`` calls ``name``, with what it takes of ``given``.
-
-    Raises:
-        NotPortable: When there is none.
-    """
-    from ..pipeline import read
-
-    paths = dialects(library)
-    key = f"{library}/{name}"
-    if key not in paths:
-        known = [path.partition("/")[2] for path in paths]
-        hint = did_you_mean(str(name), known) or f"It knows {', '.join(known)}."
-        raise NotPortable(f"{call.path}: {library} has no schedule {quoted(str(name))}. {hint}")
-    how = read(paths[key]).document.call
-    assert how is not None, "every dialect can be called"
-    taken = signature(how.signature)
-    return Call(how.paths[0], (), {n: v for n, v in given.items() if n in taken.names})
-
-
-def _members(call: Call, value: Any, optimizer: Any) -> list[Member]:
-    """The schedules in the list ``value``; those without an optimizer of their own get this one."""
+def _members(call: Call, value: Any) -> list[Member]:
+    """The schedules in the list ``value``."""
     if not isinstance(value, list) or not value:
         raise NotPortable(f"{call.path}: expected a list of schedules. Give at least one.")
-    found: list[Member] = []
-    for one in value:
-        if isinstance(one, Call) and isinstance(optimizer, Call) and "optimizer" in one.keywords:
-            one = Call(one.path, one.arguments, one.keywords | {"optimizer": optimizer})
-        found.append(member_of(one))
-    return found
+    return [member_of(one) for one in value]
 
 
 def _integers(call: Call, name: str, value: Any) -> Sequence[int]:

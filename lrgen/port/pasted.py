@@ -29,8 +29,16 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
+_COMPARE: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
 # What people write around their numbers.
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "int": int,
     "float": float,
     "round": round,
@@ -41,15 +49,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "math.ceil": math.ceil,
     "math.floor": math.floor,
     "math.sqrt": math.sqrt,
-}
-# What the call of a dialect may say of dictionaries and lists of them.
-_TABLES: dict[str, Callable[..., Any]] = {
-    "keys": lambda table: list(table) if isinstance(table, dict) else Unknown("no dictionary"),
-    "values": lambda table: (
-        list(table.values()) if isinstance(table, dict) else Unknown("no dictionary")
-    ),
-    "column": lambda entries, key: [entry.get(key) for entry in entries],
-    "sums": lambda entries: list(itertools.accumulate(entries)),
 }
 
 
@@ -121,13 +120,13 @@ def read(text: str) -> list[Any]:
 def computed(formula: str, values: Mapping[str, Any]) -> Any:
     """``formula`` over ``values``, as a pasted line would be read.
 
-    Besides what people write around their numbers it may call ``keys`` and ``values`` of a
-    dictionary, ``column(entries, key)`` of a list of dictionaries, and ``sums`` of a list.
+    Besides what people write around their numbers it may call what ``[call.given]`` of a dialect
+    may: ``keys``, ``values``, ``entries`` and ``sums``.
 
     Raises:
         NotPortable: For anything else.
     """
-    return _Reader(formula, dict(values), _TABLES).value(ast.parse(formula, mode="eval").body, 0)
+    return _Reader(formula, dict(values), TABLES).value(ast.parse(formula, mode="eval").body, 0)
 
 
 def number_text(node: ast.Constant, text: str) -> Any:
@@ -192,6 +191,10 @@ class _Reader:
                 return -value if isinstance(sign, ast.USub) else value
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
                 return self.binary(node, self.value(left, depth), self.value(right, depth))
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                return self.value(body if self.holds(test, depth) else orelse, depth)
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+                return self.holds(node, depth)
             case ast.List(elts=entries) | ast.Tuple(elts=entries):
                 return [self.value(entry, depth) for entry in entries]
             case ast.Dict(keys=keys, values=values) if all(keys):
@@ -202,6 +205,29 @@ class _Reader:
                 return self.call(node, depth)
             case _:
                 return Unknown(ast.unparse(node))
+
+    def holds(self, node: ast.expr, depth: int) -> bool:
+        """Whether a condition between known values holds."""
+        match node:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return not self.holds(operand, depth)
+            case ast.BoolOp(op=op, values=values):
+                every = (self.holds(value, depth) for value in values)
+                return all(every) if isinstance(op, ast.And) else any(every)
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
+                pair = self.value(left, depth), self.value(right, depth)
+                if not any(isinstance(one, Unknown | Call | Function) for one in pair):
+                    try:
+                        return bool(_COMPARE[type(op)](*pair))
+                    except TypeError:
+                        pass  # a text with a number
+            case _:
+                value = self.value(node, depth)
+                if isinstance(value, bool):
+                    return value
+        raise NotPortable(
+            f"line {node.lineno}: whether {ast.unparse(node)} is not known here. Write what holds."
+        )
 
     def dictionary(
         self, node: ast.Dict, keys: list[ast.expr | None], values: list[ast.expr], depth: int
@@ -251,7 +277,7 @@ class _Reader:
         if path == "dict" and not arguments:
             return keywords
         # Rounding to a billion digits would take as long.
-        if path in _FUNCTIONS and not keywords and (path != "round" or len(arguments) == 1):
+        if path in FUNCTIONS and not keywords and (path != "round" or len(arguments) == 1):
             return self.applied(node, path, arguments)
         if path in self.tables:
             return self.tables[path](*arguments)
@@ -264,7 +290,7 @@ class _Reader:
         if path == "len" and not isinstance(arguments[0] if arguments else None, list):
             return Unknown(ast.unparse(node))
         try:
-            return _FUNCTIONS[path](*arguments)
+            return FUNCTIONS[path](*arguments)
         except (TypeError, ValueError, ArithmeticError) as error:
             raise NotPortable(f"line {node.lineno}: {error}. Write its value.") from None
 
@@ -301,6 +327,43 @@ def _as_expression(body: list[ast.stmt]) -> ast.expr | None:
             return ast.copy_location(ast.IfExp(test, first, second), test)
         case _:
             return None
+
+
+def _keys(table: Any) -> Any:
+    match table:
+        case dict():
+            return list(table)
+        case None:
+            return []
+        case _:
+            raise NotPortable(f"{told(table)} is no dictionary. Write it as one.")
+
+
+def _values(table: Any) -> Any:
+    return list(table.values()) if isinstance(table, dict) else _keys(table)
+
+
+def _entries(table: Any, *key_and_otherwise: Any) -> Any:
+    key, *otherwise = key_and_otherwise
+    if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
+        raise NotPortable(f"{told(table)} is no list of dictionaries. Write it as one.")
+    missing = [entry for entry in table if key not in entry and not otherwise]
+    if missing:
+        raise NotPortable(f"an entry has no {quoted(str(key))}. Add it.")
+    return [entry.get(key, *otherwise) for entry in table]
+
+
+def _sums(entries: Any) -> Any:
+    return list(itertools.accumulate(entries))
+
+
+# What the call of a dialect may say of dictionaries and lists of them.
+TABLES: dict[str, Callable[..., Any]] = {
+    "keys": _keys,
+    "values": _values,
+    "entries": _entries,
+    "sums": _sums,
+}
 
 
 def _is_number(value: Any) -> bool:

@@ -6,21 +6,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from ..bound import Bound, Loaded, bound_values
 from ..catalogue import catalogue, dialects
 from ..describe import cautions
 from ..document import Document, Source, source_of_text
-from ..errors import SpecError
+from ..errors import did_you_mean, quoted
 from ..naming import function_name
 from ..pipeline import emit, library_of_sources
-from ..schedule import Schedule
+from ..plot.settings import typed_values
+from ..schedule import KIND_OF_TYPE, Schedule
 from .calls import Asked
-from .compose import Member, compose
+from .compose import Member, Product, Succession, Written, compose
 from .pasted import NotPortable
 from .writing import spec_text
 
+Settings = Mapping[str, Any] | Sequence[str]
 _CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(?=\s*\()")
 
 
@@ -81,47 +84,49 @@ class Ported:
 def ported(
     member: Member,
     origin: str,
+    called: str,
     *,
     name: str = "",
-    settings: Mapping[str, Any] | None = None,
-    notes: Sequence[str] = (),
+    settings: Settings = MappingProxyType({}),
 ) -> Ported:
     """``member`` as a spec.
 
     Args:
         member: A dialect with its parameters, or a composition of some.
         origin: What it was read from, in a line.
-        name: What to call it; by default what its library does.
-        settings: Parameters of the spec that count for more than what was read.
-        notes: What the reader should know already.
+        called: What a composition is called, by its library.
+        name: What to call it instead; a dialect has its library's name otherwise.
+        settings: Parameters of the spec that count for more than what was read: their values, or
+            texts such as ``base_lr=0.1``.
 
     Raises:
         NotPortable: For a setting that is no parameter of it.
     """
-    found = list(notes)
     if isinstance(member, Asked):
-        document = _own(member, name or _name(member))
-        found += member.notes
+        document, notes = _own(member, name or _name(member)), list(member.notes)
     else:
-        composed = compose(name or "composed", "Schedules put together", [], member)
-        document, found = composed.document, [*found, *composed.notes]
-    given = _with(document, settings or {})
-    if "base_lr" in given.parameters and not _has_base(member) and "base_lr" not in (settings or {}):
-        base = given.parameters["base_lr"].default
-        found.append(f"base_lr is {base}, for no rate was given: --set base_lr=... says another.")
-    return Ported(spec_text(given, why=f"From {origin}"), tuple(dict.fromkeys(found)), origin)
+        composed = compose(name or function_name(called), called, member)
+        document, notes = composed.document, list(composed.notes)
+    given = _typed(document, settings)
+    if "base_lr" in document.parameters and not _has_base(member) and "base_lr" not in given:
+        base = document.parameters["base_lr"].default
+        notes.append(f"base_lr is {base}, for no rate was given: set base_lr to say another.")
+    text = spec_text(_with(document, given), why=f"From {origin}")
+    return Ported(text, tuple(dict.fromkeys(notes)), origin)
 
 
 def _has_base(member: Member) -> bool:
     match member:
         case Asked(values=values):
             return "base_lr" in values
-        case _:
-            return any(_has_base(one) for one in getattr(member, "members", ()))
+        case Written(base=base):
+            return base is not None
+        case Succession(members=members) | Product(members=members):
+            return any(_has_base(one) for one in members)
 
 
 def _name(member: Asked) -> str:
-    """What the library calls it, in Python's way; with the library before what the catalogue has."""
+    """What the library calls it; after the library's own name where the catalogue has it too."""
     own = function_name(member.document.name)
     return f"{member.library}_{own}" if own in catalogue() else own
 
@@ -153,12 +158,21 @@ def _own(member: Asked, name: str) -> Document:
     )
 
 
+def _typed(document: Document, settings: Settings) -> Mapping[str, Any]:
+    if isinstance(settings, Mapping):
+        return settings
+    kinds = {n: KIND_OF_TYPE[p.type] for n, p in document.parameters.items()}
+    try:
+        return typed_values(kinds, settings)
+    except ValueError as error:
+        raise NotPortable(str(error)) from None
+
+
 def _with(document: Document, settings: Mapping[str, Any]) -> Document:
     parameters = dict(document.parameters)
     for name, value in settings.items():
         if name not in parameters:
-            raise NotPortable(
-                f"{document.name} has no parameter '{name}'. It has {', '.join(parameters)}."
-            )
+            hint = did_you_mean(name, parameters) or f"It has {', '.join(parameters)}."
+            raise NotPortable(f"{document.name} has no parameter {quoted(name)}. {hint}")
         parameters[name] = parameters[name].model_copy(update={"default": value})
     return document.model_copy(update={"parameters": parameters})

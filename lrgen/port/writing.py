@@ -38,7 +38,11 @@ def _lines(document: Document) -> Iterator[str]:
     if document.parameters:
         yield from ("", "[parameters]")
         yield from _aligned((n, _parameter(p)) for n, p in document.parameters.items())
-    for key, table in (("let", document.let), ("state", document.state), ("update", document.update)):
+    for key, table in (
+        ("let", document.let),
+        ("state", document.state),
+        ("update", document.update),
+    ):
         if table:
             yield from ("", f"[{key}]")
             yield from _entries(list(table.items()))
@@ -76,7 +80,7 @@ def _aligned(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _parameter(shape: ParameterShape) -> str:
-    pairs = [("type", shape.type), *([("of", shape.of)] if shape.of else [])]
+    pairs: list[tuple[str, Any]] = [("type", shape.type), *([("of", shape.of)] if shape.of else [])]
     pairs += [("default", shape.default), ("doc", shape.doc)]
     return f"{{ {', '.join(f'{key} = {value_text(value)}' for key, value in pairs)} }}"
 
