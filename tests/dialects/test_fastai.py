@@ -152,8 +152,8 @@ def late(parameters: Parameters, step: int) -> bool:
 
 def held(name: str, count: int) -> None:
     for parameters in peers.draws(f"fastai/{name}", CURVES[name], count):
-        # SchedExp and what is combined stop at the end, see deviations.toml.
-        last = hold.STEPS if name in {"SchedLin", "SchedCos", "SchedPoly"} else whole(parameters)
+        # All others hold the end, see deviations.toml.
+        last = hold.STEPS if name == "SchedCos" else whole(parameters)
         steps = [step for step in range(last + 1) if not late(parameters, step)]
         shares = [parameters.get(key, 1.0) for key in ("pct", "pct_start")]
         width = min(min(one, 1 - one) if one < 1 else 1 for one in shares)
