@@ -181,6 +181,7 @@ class _Resolver:
                 for number, one in enumerate(document.caution, 1)
             ),
             spec_name=document.name,
+            library=self.source.library,
         )
         examples = tuple(
             self.example(shape.name, shape.doc, shape.set, shape.metrics or ())

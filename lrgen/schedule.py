@@ -231,10 +231,11 @@ class Schedule:
     """A resolved schedule: every name known, every formula typed, calls inlined.
 
     ``name`` is that of emitted functions and modules, ``spec_name`` the one the author gave: they
-    differ where that has capitals or a dot. ``fingerprint`` is a digest of everything that gives
-    the curve its meaning, that of called schedules included. A schedule that remembers names what
-    it ``observes``; at each observation the lines of ``update`` run in their order. ``invariants``
-    are conditions on its state that hold after any number of observations.
+    differ where that has capitals or a dot. ``library`` is the one whose dialect it is, empty for
+    any other. ``fingerprint`` is a digest of everything that gives the curve its meaning, that of
+    called schedules included. A schedule that remembers names what it ``observes``; at each
+    observation the lines of ``update`` run in their order. ``invariants`` are conditions on its
+    state that hold after any number of observations.
     """
 
     name: str
@@ -263,6 +264,12 @@ class Schedule:
     invariants: tuple[Expr, ...] = ()
     cautions: tuple[Caution, ...] = ()
     spec_name: str = ""
+    library: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is called for: ``cosine``, or ``torch/OneCycleLR``."""
+        return f"{self.library}/{self.spec_name}" if self.library else self.spec_name
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``; KeyError when there is none."""

@@ -48,7 +48,7 @@ def batch_size_steps(
     Source:
         Smith et al. 2018, section 5: the batch grows where the rate would fall
     """
-    numbers = (first_batch, *milestones, factor, multiple, largest_batch)
+    numbers = jax.tree.leaves((first_batch, milestones, factor, multiple, largest_batch))
     if all(isinstance(number, int | float) for number in numbers):
         _check(first_batch, milestones, factor, multiple, largest_batch)
 

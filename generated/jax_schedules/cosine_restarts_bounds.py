@@ -55,7 +55,8 @@ def cosine_restarts_bounds(
     """
     if not all(isinstance(number, int | float) for number in (first_steps, growth)):
         raise TypeError("no array makes tables: first_steps and growth")
-    if all(isinstance(number, int | float) for number in (first_steps, growth, *peaks, *lows)):
+    numbers = jax.tree.leaves((first_steps, growth, peaks, lows))
+    if all(isinstance(number, int | float) for number in numbers):
         _check(first_steps, growth, peaks, lows, rounding)
 
     def schedule(step: ArrayLike) -> jax.Array:

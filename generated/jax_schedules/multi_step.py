@@ -41,7 +41,8 @@ def multi_step(
         He et al. 2016, section 4.2
         torch.optim.lr_scheduler.MultiStepLR
     """
-    if all(isinstance(number, int | float) for number in (base_lr, *milestones, gamma)):
+    numbers = jax.tree.leaves((base_lr, milestones, gamma))
+    if all(isinstance(number, int | float) for number in numbers):
         _check(base_lr, milestones, gamma)
 
     def schedule(step: ArrayLike) -> jax.Array:

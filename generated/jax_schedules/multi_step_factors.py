@@ -40,7 +40,8 @@ def multi_step_factors(
     Source:
         optax.piecewise_constant_schedule
     """
-    if all(isinstance(number, int | float) for number in (base_lr, *milestones, *factors)):
+    numbers = jax.tree.leaves((base_lr, milestones, factors))
+    if all(isinstance(number, int | float) for number in numbers):
         _check(base_lr, milestones, factors)
 
     def schedule(step: ArrayLike) -> jax.Array:

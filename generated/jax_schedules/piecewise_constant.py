@@ -42,7 +42,7 @@ def piecewise_constant(
         keras.optimizers.schedules.PiecewiseConstantDecay, for switch = after
         optax.join_schedules of constant schedules
     """
-    if all(isinstance(number, int | float) for number in (*boundaries, *values)):
+    if all(isinstance(number, int | float) for number in jax.tree.leaves((boundaries, values))):
         _check(boundaries, values, switch)
 
     def schedule(step: ArrayLike) -> jax.Array:

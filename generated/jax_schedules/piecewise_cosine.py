@@ -46,7 +46,7 @@ def piecewise_cosine(
     Source:
         optax.piecewise_interpolate_schedule, cosine
     """
-    if all(isinstance(number, int | float) for number in (*places, *values)):
+    if all(isinstance(number, int | float) for number in jax.tree.leaves((places, values))):
         _check(places, values)
 
     def schedule(step: ArrayLike) -> jax.Array:

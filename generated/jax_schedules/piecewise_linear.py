@@ -47,7 +47,7 @@ def piecewise_linear(
         optax.piecewise_interpolate_schedule, linear
         ignite.handlers.PiecewiseLinear
     """
-    if all(isinstance(number, int | float) for number in (*places, *values)):
+    if all(isinstance(number, int | float) for number in jax.tree.leaves((places, values))):
         _check(places, values)
 
     def schedule(step: ArrayLike) -> jax.Array:

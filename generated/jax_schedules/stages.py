@@ -59,7 +59,7 @@ def stages(
         olmo_core.optim.ComposableScheduler
         fastai combine_scheds
     """
-    numbers = (*ends, *shapes, *start_rates, *end_rates)
+    numbers = jax.tree.leaves((ends, shapes, start_rates, end_rates))
     if all(isinstance(number, int | float) for number in numbers):
         _check(ends, shapes, start_rates, end_rates)
 

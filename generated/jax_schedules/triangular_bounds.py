@@ -46,7 +46,8 @@ def triangular_bounds(
     Source:
         Smith 2017, section 3.1: cycle = floor(1 + t / (2 * stepsize))
     """
-    if all(isinstance(number, int | float) for number in (half_steps, *peaks, *lows)):
+    numbers = jax.tree.leaves((half_steps, peaks, lows))
+    if all(isinstance(number, int | float) for number in numbers):
         _check(half_steps, peaks, lows)
 
     def schedule(step: ArrayLike) -> jax.Array:

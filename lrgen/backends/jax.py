@@ -172,21 +172,20 @@ def _listed(names: Sequence[str]) -> str:
 
 def _guard(schedule: Schedule) -> list[str]:
     """The call of ``_check`` where all numbers are plain ones; arrays are not checked."""
-    numbers = [
-        p.name if p.entry is None else f"*{p.name}"
-        for p in schedule.parameters
-        if p.kind not in (Kind.BOOL, Kind.WORD)
-    ]
+    given = [p for p in schedule.parameters if p.kind not in (Kind.BOOL, Kind.WORD)]
+    numbers = [p.name for p in given]
     call = f"_check({', '.join(p.name for p in schedule.parameters)})"
     if not numbers:
         return list(fitting([call], schedule))
     call_lines = [f"    {line}" for line in fitting([call], schedule, COLUMNS - 8)]
+    # A list that is given as one number is a leaf too, and left for the check to refuse.
+    opening, closing = ("jax.tree.leaves((", "))") if any(p.entry for p in given) else ("(", ")")
     listed = ", ".join(numbers) + ("," if len(numbers) == 1 else "")
-    test = f"if all(isinstance(number, int | float) for number in ({listed})):"
+    test = f"if all(isinstance(number, int | float) for number in {opening}{listed}{closing}):"
     if len(test) <= COLUMNS - 4:
         return [test, *call_lines]
-    together = f"numbers = ({listed})"
-    apart = ["numbers = (", *(f"    {name}," for name in numbers), ")"]
+    together = f"numbers = {opening}{listed}{closing}"
+    apart = [f"numbers = {opening}", *(f"    {name}," for name in numbers), closing]
     return [
         *([together] if len(together) <= COLUMNS - 4 else apart),
         "if all(isinstance(number, int | float) for number in numbers):",

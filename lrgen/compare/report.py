@@ -138,14 +138,16 @@ def _cautions(one: Shown) -> list[str]:
 
 
 def _spelled(one: Shown) -> str:
-    return repr(one.bound).removeprefix("<lrgen schedule ").removesuffix(">")
+    schedule = one.schedule
+    values = repr(one.bound).removeprefix(f"<lrgen schedule {schedule.spec_name}")
+    return schedule.key + values.removesuffix(">")
 
 
 def _head(both: Sequence[Shown]) -> dict[str, Any]:
     return {
         "schedules": {
             one.label: {
-                "name": one.schedule.name,
+                "name": one.schedule.key,
                 "values": dict(one.bound.values),
                 "cautions": _cautions(one),
             }

@@ -242,6 +242,36 @@ def test_a_schedule_that_remembers_is_equal_to_itself(capsys) -> None:
     assert "They are equal after every observation compared.\n" in text
 
 
+# -- what is compared, by its name -------------------------------------------------------------
+
+
+def test_a_dialect_is_named_with_its_library(capsys) -> None:
+    arguments = [
+        "torch/ExponentialLR",
+        "exponential",
+        "--steps",
+        "2",
+        "--set",
+        "base_lr=0.5",
+        "gamma=0.5",
+    ]
+    heads = told(capsys, *arguments, code=0).splitlines()[:2]
+    found = json.loads(told(capsys, *arguments, "--json", code=0))
+
+    assert ["A  torch/ExponentialLR(base_lr=0.5", "B  exponential(base_lr=0.5"] == [
+        head.partition(",")[0] for head in heads
+    ]
+    assert ["torch/ExponentialLR", "exponential"] == [
+        one["name"] for one in found["schedules"].values()
+    ]
+
+
+def test_a_dialect_that_remembers_is_named_with_its_library(capsys) -> None:
+    name = "torch/ReduceLROnPlateau"
+
+    assert told(capsys, name, name, code=0).startswith(f"A  {name}(base_lr=0.1, mode='min', ")
+
+
 # -- for machines, and as a picture ------------------------------------------------------------
 
 
