@@ -9,7 +9,7 @@ from typing import Any
 
 from ..files import write
 from .live import call_of_object
-from .members import is_schedule, member_of
+from .members import is_schedule, schedule_of
 from .pasted import Call, NotPortable, read
 from .ported import Ported, Settings, ported
 
@@ -46,7 +46,7 @@ def _ported(source: Any, quantity: str, name: str, settings: Settings) -> Ported
             found = call_of_object(source)
             origin = f"a {type(source).__module__}.{type(source).__name__}"
     called = found.name if isinstance(found, Call) else "configuration"
-    member = member_of(found, quantity)
+    member = schedule_of(found, quantity)
     return ported(member, origin, called, name=name, settings=settings)
 
 

@@ -51,7 +51,14 @@ class Product:
     members: tuple[Member, ...]
 
 
-Member = Asked | Written | Succession | Product
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Each member with the rate of the one before it for its base rate."""
+
+    members: tuple[Member, ...]
+
+
+Member = Asked | Written | Succession | Product | Nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,7 @@ class _Composer:
         match member:
             case Asked() | Written():
                 return self.titles[id(member)]
-            case Product():
+            case Product() | Nested():
                 return "product"
             case Succession():
                 return "sequence"
@@ -172,8 +179,14 @@ class _Composer:
                 return self.written(member, step, base)
             case Product(members=members):
                 self.declare_base()
-                factors = [self.factor(one, step) for one in members]
+                factors = [self.let(one, step, "1.0") for one in members]
                 return " * ".join([*([base or "base_lr"] if base != "1.0" else []), *factors])
+            case Nested(members=members):
+                self.declare_base()
+                inner = base
+                for one in members[:-1]:
+                    inner = self.let(one, step, inner)
+                return self.value(members[-1], step, inner)
             case Succession():
                 return self.in_one(member, step, base)
 
@@ -192,9 +205,9 @@ class _Composer:
         words = ", ".join([step, *(f"{name}={own}" for name, own in names.items())])
         return f"{member.library}.{member.document.name}({words})"
 
-    def factor(self, member: Member, step: str) -> str:
-        """A let for what ``member`` multiplies the base rate by."""
-        value = self.value(member, step, "1.0")
+    def let(self, member: Member, step: str, base: str | None) -> str:
+        """A let for ``member`` at the base rate ``base``."""
+        value = self.value(member, step, base)
         name = _free(self.piece_name(member), self.taken)
         self.lets[name] = value
         return name
@@ -255,7 +268,7 @@ def _singles(member: Member) -> Iterator[Asked | Written]:
     match member:
         case Asked() | Written():
             yield member
-        case Succession(members=members) | Product(members=members):
+        case Succession(members=members) | Product(members=members) | Nested(members=members):
             for one in members:
                 yield from _singles(one)
 

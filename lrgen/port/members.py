@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..document import Document
 from .calls import Asked, asked, chosen, is_known, of_the_optimizer, signature
 from .compose import Member, Product, Succession, Written
+from .factors import document_of, is_factors
 from .formulas import formula
 from .pasted import Call, Function, NotPortable, Unknown, told
 from .settings import call_of
@@ -15,6 +17,19 @@ from .settings import call_of
 _ABSOLUTE = ("CyclicLR", "OneCycleLR", "CosineAnnealingWarmRestarts")
 # Those that write the optimizer's rate when they are made, which all others then start from.
 _OVERWRITE = ("CyclicLR", "OneCycleLR")
+
+
+def schedule_of(value: Any, quantity: str = "") -> Member | Document:
+    """The schedule that ``value`` is, as a member that others may be put together with, or whole.
+
+    Raises:
+        NotPortable: When it is none.
+    """
+    if isinstance(value, str) and is_factors(value):
+        value = Call("t5x.utils.create_learning_rate_scheduler", (value,))
+    if isinstance(value, Call) and value.name == "create_learning_rate_scheduler":
+        return document_of(value, "t5x_factors")
+    return member_of(value, quantity)
 
 
 def member_of(value: Any, quantity: str = "") -> Member:
@@ -40,7 +55,9 @@ def member_of(value: Any, quantity: str = "") -> Member:
 
 def is_schedule(value: Any) -> bool:
     """Whether ``value`` is the call of a schedule."""
-    return isinstance(value, Call) and (value.name in _WRAPPERS or is_known(value))
+    return isinstance(value, Call) and (
+        value.name in (*_WRAPPERS, "create_learning_rate_scheduler") or is_known(value)
+    )
 
 
 def _sequential(call: Call) -> Member:

@@ -19,7 +19,7 @@ from ..pipeline import emit, library_of_sources
 from ..plot.settings import typed_values
 from ..schedule import KIND_OF_TYPE, Schedule
 from .calls import Asked
-from .compose import Member, Product, Succession, Written, compose
+from .compose import Member, Nested, Product, Succession, Written, compose
 from .pasted import NotPortable
 from .writing import spec_text
 
@@ -82,7 +82,7 @@ class Ported:
 
 
 def ported(
-    member: Member,
+    member: Member | Document,
     origin: str,
     called: str,
     *,
@@ -92,7 +92,7 @@ def ported(
     """``member`` as a spec.
 
     Args:
-        member: A dialect with its parameters, or a composition of some.
+        member: A dialect with its parameters, a composition of some, or a whole document.
         origin: What it was read from, in a line.
         called: What a composition is called, by its library.
         name: What to call it instead; a dialect has its library's name otherwise.
@@ -102,7 +102,10 @@ def ported(
     Raises:
         NotPortable: For a setting that is no parameter of it.
     """
-    if isinstance(member, Asked):
+    notes: list[str] = []
+    if isinstance(member, Document):
+        document = member.model_copy(update={"name": name or member.name})
+    elif isinstance(member, Asked):
         document, notes = _own(member, name or _name(member)), list(member.notes)
     else:
         composed = compose(name or function_name(called), called, member)
@@ -115,14 +118,16 @@ def ported(
     return Ported(text, tuple(dict.fromkeys(notes)), origin)
 
 
-def _has_base(member: Member) -> bool:
+def _has_base(member: Member | Document) -> bool:
     match member:
         case Asked(values=values):
             return "base_lr" in values
         case Written(base=base):
             return base is not None
-        case Succession(members=members) | Product(members=members):
+        case Succession(members=members) | Product(members=members) | Nested(members=members):
             return any(_has_base(one) for one in members)
+        case Document():
+            return True
 
 
 def _name(member: Asked) -> str:
