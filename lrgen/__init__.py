@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .bound import Bound, Loaded, load
     from .errors import SpecError
-    from .port.command import port
+    from .porting.command import port
     from .schedule import Parameter
 
 __version__ = "0.1.0"
@@ -24,7 +24,7 @@ _HOMES = {
     "Bound": "bound",
     "Loaded": "bound",
     "load": "bound",
-    "port": "port.command",
+    "port": "porting.command",
     "SpecError": "errors",
     "Parameter": "schedule",
 }

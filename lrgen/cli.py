@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from . import __version__
 from .compare.options import add_diff, add_verify
-from .port.options import add_port
+from .porting.options import add_port
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -559,8 +559,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _port(options: argparse.Namespace) -> int:
-    from .port.command import run
-    from .port.pasted import NotPortable
+    from .porting.command import run
+    from .porting.pasted import NotPortable
 
     try:
         text, told = run(options, sys.stdin)

@@ -23,7 +23,7 @@ one of them.
     9  prove_traces, recheck_traces
     10 pipeline
     11 bound, listing, stages
-    12 compare/, port/
+    12 compare/, porting/
     13 __init__, testing
     14 cli
     15 __main__

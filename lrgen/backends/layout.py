@@ -34,7 +34,13 @@ def fitting(lines: Sequence[str], schedule: Schedule, width: int = COLUMNS - 4) 
 
 _STATEMENT = re.compile(r"(\s*)((?:[A-Za-z_][\w.\[\]]* = |return )?)(.*)")
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(")
-_SIGNS = ((" if ", " else "), (" and ", " or "), (" + ", " - "), (" * ", " / ", " // ", " % "))
+_SIGNS = (
+    (" if ", " else "),
+    (" and ", " or "),
+    (" + ", " - "),
+    (" * ", " / ", " // ", " % "),
+    (" ** ",),
+)
 
 
 def _broken(line: str, width: int) -> list[str]:
@@ -71,7 +77,7 @@ def _laid_out(indent: str, expression: str, width: int) -> list[str]:
     if len(indent) + len(expression) <= width:
         return [indent + expression]
     sign = next(
-        (s for s in ("+ ", "- ", "* ", "/ ", "if ", "else ") if expression.startswith(s)), ""
+        (s for s in ("+ ", "- ", "** ", "* ", "/ ", "if ", "else ") if expression.startswith(s)), ""
     )
     rest = expression[len(sign) :]
     call = _whole_call(rest)
