@@ -330,17 +330,24 @@ def _as_expression(body: list[ast.stmt]) -> ast.expr | None:
 
 
 def _keys(table: Any) -> Any:
-    match table:
-        case dict():
-            return list(table)
-        case None:
-            return []
-        case _:
-            raise NotPortable(f"{told(table)} is no dictionary. Write it as one.")
+    return [key for key, _ in _pairs(table)]
 
 
 def _values(table: Any) -> Any:
-    return list(table.values()) if isinstance(table, dict) else _keys(table)
+    return [value for _, value in _pairs(table)]
+
+
+def _pairs(table: Any) -> list[tuple[Any, Any]]:
+    """A dictionary, or a list of pairs; none of None."""
+    match table:
+        case dict():
+            return list(table.items())
+        case None:
+            return []
+        case list() if all(isinstance(entry, list) and len(entry) == 2 for entry in table):
+            return [(key, value) for key, value in table]
+        case _:
+            raise NotPortable(f"{told(table)} is no dictionary. Write it as one.")
 
 
 def _entries(table: Any, *key_and_otherwise: Any) -> Any:
