@@ -147,6 +147,7 @@ TABLES = {
     "key of an `[[example]]`": document.ExampleShape,
     "key of `[accuracy]`": document.AccuracyShape,
     "key of a `[[caution]]`": document.CautionShape,
+    "key of `[call]`": document.CallShape,
 }
 
 
