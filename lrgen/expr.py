@@ -82,6 +82,19 @@ class Apply:
     def __hash__(self) -> int:
         return self.digest
 
+    # Equal trees mostly are one tree, and unequal ones differ in their hash: either is told
+    # without a walk. Where both hashes agree, the trees are compared all the same.
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, Apply)
+            and self.digest == other.digest
+            and self.op == other.op
+            and self.args == other.args
+            and self.kind is other.kind
+        )
+
     def __reduce__(self) -> tuple[type[Apply], tuple[str, tuple[Expr, ...], Kind, int]]:
         # Hashes of strings differ from process to process.
         return Apply, (self.op, self.args, self.kind, self.column)
