@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from .evaluate import Arithmetic
-from .expr import Expr
 from .sampling import arguments, boundaries
 from .schedule import Schedule, Value
 
@@ -131,25 +130,32 @@ def exact_value(schedule: Schedule, values: Mapping[str, Value], step: int, digi
         NotFinite: Where the formula has no finite value.
     """
     exact = Arithmetic(digits + 30)
-    return +_value(schedule, {**arguments(schedule, values, exact), "step": step}, exact)
+    return +curve(schedule, arguments(schedule, values, exact), exact)(step)
 
 
-def _value(schedule: Schedule, at: Mapping[str, Any], exact: Arithmetic) -> Any:
-    lets: list[tuple[str, Expr]] = [(let.name, let.value) for let in schedule.lets]
-    for piece in schedule.pieces:
-        if piece.condition is None or exact.value(piece.condition, at, lets):
-            return exact.real(exact.value(piece.value, at, lets))
-    raise AssertionError("the last piece has no condition")
+def curve(schedule: Schedule, env: Mapping[str, Any], exact: Arithmetic) -> Callable[[int], Any]:
+    """The exact value as a function of the step, at these values of all other names.
+
+    The function raises NotFinite where the formula has no finite value.
+    """
+    value_at = exact.along(env, [(let.name, let.value) for let in schedule.lets])
+
+    def at(step: int) -> Any:
+        for piece in schedule.pieces:
+            if piece.condition is None or value_at(piece.condition, step):
+                return exact.real(value_at(piece.value, step))
+        raise AssertionError("the last piece has no condition")
+
+    return at
 
 
 def _case(
     schedule: Schedule, name: str, doc: str, values: Mapping[str, Value], exact: Arithmetic
 ) -> Case:
-    env = arguments(schedule, values, exact)
+    exactly = curve(schedule, arguments(schedule, values, exact), exact)
     rows = []
     for step, bug in sorted(conformance_steps(schedule, values, exact).items()):
-        value = _value(schedule, {**env, "step": step}, exact)
-        rows.append(row(step, value, bug, exact))
+        rows.append(row(step, exactly(step), bug, exact))
     plain = {p.name: values[p.name] for p in schedule.parameters}
     return Case(name, doc, plain, tuple(rows))
 
