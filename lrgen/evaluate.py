@@ -58,7 +58,7 @@ class Arithmetic:
             "+": operator.add,
             "-": operator.sub,
             "*": self._product,
-            "/": lambda a, b: mp.mpf(a) / mp.mpf(b),
+            "/": lambda a, b: (a if type(a) is mp.mpf else mp.mpf(a)) / b,
             "//": operator.floordiv,
             "%": operator.mod,
             "**": self._power,
@@ -300,7 +300,10 @@ class _Compiler:
                 result = function(*operands)
             except _ERRORS as error:
                 raise _failure(node, error) from None
-            if type(result) is real:
+            kind = type(result)
+            if kind is bool or kind is int:
+                return result
+            if kind is real:
                 _, mantissa, exponent, width = result._mpf_
                 # Below 2**1023 or zero: no infinity, no NaN and not too large.
                 if exponent + width < 1024 if mantissa else not exponent:

@@ -142,7 +142,9 @@ def rebuild(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     match expr:
         case Apply(args=args):
             new = tuple(change(a) for a in args)
-            return expr if all(n is a for n, a in zip(new, args)) else replace(expr, args=new)
+            if all(n is a for n, a in zip(new, args)):
+                return expr
+            return Apply(expr.op, new, expr.kind, expr.column)
         case Invoke(step=step, arguments=arguments):
             return replace(
                 expr,

@@ -57,6 +57,7 @@ class Facts:
         self._family: _Family = {}
         self._larger: dict[tuple[Expr, bool], Facts] = {}
         self._ranges: dict[Expr, Range] = {}
+        self._signs: dict[tuple[Expr, int], bool] = {}
         self._passing: dict[Expr, Range] = {}
         self._guesses: dict[Expr, Range] = {}
         self._open: set[Expr] = set()
@@ -508,15 +509,20 @@ class Facts:
         Beyond plain bounds: an expression that is linear in a bounded part is least at one of
         that part's bounds, so ``end + (peak - end) * s`` with s in [0, 1] needs only s = 0 and 1.
         """
+        # The same is left whichever part is replaced first.
+        known = self._signs.get((expr, depth))
+        if known is None:
+            known = self._signs[expr, depth] = self._nonnegative(expr, depth)
+        return known
+
+    def _nonnegative(self, expr: Expr, depth: int) -> bool:
         if self.range(expr).at_least(0):
             return True
         if depth == 0:
             return False
         expr = with_quotients(expr)
-        for part in walk(expr):
-            if part is expr or isinstance(part, Number) or not isinstance(part, Apply):
-                continue
-            if not is_linear_in(expr, part):
+        for part in dict.fromkeys(walk(expr)):
+            if part is expr or not isinstance(part, Apply) or not is_linear_in(expr, part):
                 continue
             bounds = self.range(part)
             if bounds.low is None or bounds.high is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice, pairwise
 from typing import Any
 
@@ -47,10 +48,11 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                         if place is not None and shift is not None:
                             found.add(place - shift)
                 if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
-                    found.update(_turns(node, value_at))
+                    found.update(_turns(_told(node, value_at)))
             case Apply(op="min" | "max", args=(a, b)) if "step" in names_in(node):
                 # The first step at which both are the same counts, not the one after it.
-                sides = [list(islice(_turns(apply(op, a, b), value_at), 4)) for op in ("<", "<=")]
+                order = _ordered(a, b, value_at)
+                sides = [list(islice(_turns(_up_to(order, most)), 4)) for most in (-1, 0)]
                 turns = [min(pair) for pair in zip(*sides)]
                 # One that turns more often follows a cycle, or noise.
                 found.update(turns if len(turns) <= MOST_TURNS else ())
@@ -104,15 +106,39 @@ def _cycle_starts(series: Sequence[Expr], value_at: At) -> list[int]:
     return [*starts[:4], *far]
 
 
-def _turns(condition: Expr, value_at: At) -> Iterator[int]:
-    """Steps at which a condition becomes true or false, between powers of two that differ."""
+def _told(condition: Expr, value_at: At) -> Callable[[int], bool | None]:
+    """Whether ``condition`` holds at a step; None where it has no value."""
 
+    @cache
     def holds(step: int) -> bool | None:
-        try:
-            return bool(value_at(condition, step))
-        except NotFinite:
-            return None
+        value = _known(condition, value_at, step)
+        return None if value is None else bool(value)
 
+    return holds
+
+
+def _ordered(a: Expr, b: Expr, value_at: At) -> Callable[[int], int | None]:
+    """-1, 0 or 1 as ``a`` is less than, equal to or greater than ``b`` at a step."""
+
+    @cache
+    def order(step: int) -> int | None:
+        left = _known(a, value_at, step)
+        right = None if left is None else _known(b, value_at, step)
+        return None if right is None else (left > right) - (left < right)
+
+    return order
+
+
+def _up_to(order: Callable[[int], int | None], most: int) -> Callable[[int], bool | None]:
+    def holds(step: int) -> bool | None:
+        found = order(step)
+        return None if found is None else found <= most
+
+    return holds
+
+
+def _turns(holds: Callable[[int], bool | None]) -> Iterator[int]:
+    """Steps at which something becomes true or false, between powers of two that differ."""
     spans = list(pairwise([0, *(2**k for k in range(63))]))
     while spans:
         left, right = spans.pop()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .expr import Apply, Expr, Kind, Number, children, rebuild, walk
+from .expr import Apply, Expr, Kind, Number, children, rebuild
 from .ops import apply
 
 Term = tuple[int, Expr]
@@ -179,20 +179,24 @@ def constant_of(value: Fraction) -> Expr:
 
 def is_linear_in(expr: Expr, part: Expr) -> bool:
     """Whether ``part`` occurs, and only under + - neg and products or quotients by the rest."""
+    return _linear_in(expr, part) is True
+
+
+def _linear_in(expr: Expr, part: Expr) -> bool | None:
+    """As :func:`is_linear_in`; None where ``part`` does not occur at all."""
     if expr == part:
         return True
-    inside = [part in set(walk(child)) for child in children(expr)]
+    found = [_linear_in(child, part) for child in children(expr)]
+    inside = [one for one in found if one is not None]
+    if not inside:
+        return None
     match expr:
-        case Apply(op="+" | "-", args=(a, b)):
-            return any(inside) and all(
-                not has or is_linear_in(child, part) for has, child in zip(inside, (a, b))
-            )
-        case Apply(op="neg", args=(a,)):
-            return inside[0] and is_linear_in(a, part)
-        case Apply(op="*", args=(a, b)):
-            return sum(inside) == 1 and is_linear_in(a if inside[0] else b, part)
-        case Apply(op="/", args=(a, _)):
-            return inside == [True, False] and is_linear_in(a, part)
+        case Apply(op="+" | "-" | "neg"):
+            return all(inside)
+        case Apply(op="*"):
+            return len(inside) == 1 and inside[0]
+        case Apply(op="/"):
+            return len(inside) == 1 and found[0] is True
     return False
 
 
