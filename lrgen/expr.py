@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 
 class Kind(enum.Enum):
@@ -164,4 +165,11 @@ def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
 
 def names_in(expr: Expr) -> set[str]:
     """The names that occur."""
-    return {node.id for node in walk(expr) if isinstance(node, Name)}
+    return set(_names_in(expr))
+
+
+@lru_cache(maxsize=1 << 14)
+def _names_in(expr: Expr) -> frozenset[str]:
+    if isinstance(expr, Name):
+        return frozenset((expr.id,))
+    return frozenset[str]().union(*map(_names_in, children(expr)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -38,12 +38,16 @@ FLAGS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The value at one step: ``exact`` in decimal, ``float32`` correctly rounded from it."""
+    """The value at one step: ``exact`` in decimal, ``float32`` correctly rounded from it.
+
+    ``value`` has all of ``DIGITS``, for checks that follow.
+    """
 
     step: int
     exact: str
     float32: float
     flag: str
+    value: Any = field(repr=False, compare=False)
 
     @property
     def bits(self) -> str:
@@ -130,32 +134,44 @@ def exact_value(schedule: Schedule, values: Mapping[str, Value], step: int, digi
         NotFinite: Where the formula has no finite value.
     """
     exact = Arithmetic(digits + 30)
-    return +curve(schedule, arguments(schedule, values, exact), exact)(step)
+    return +Curve(schedule, arguments(schedule, values, exact), exact).value(step)
 
 
-def curve(schedule: Schedule, env: Mapping[str, Any], exact: Arithmetic) -> Callable[[int], Any]:
-    """The exact value as a function of the step, at these values of all other names.
+class Curve:
+    """The exact values of a schedule at steps, at these values of all other names."""
 
-    The function raises NotFinite where the formula has no finite value.
-    """
-    value_at = exact.along(env, [(let.name, let.value) for let in schedule.lets])
+    def __init__(self, schedule: Schedule, env: Mapping[str, Any], exact: Arithmetic) -> None:
+        self._pieces = schedule.pieces
+        self._real = exact.real
+        self._at = exact.along(env, [(let.name, let.value) for let in schedule.lets])
 
-    def at(step: int) -> Any:
-        for piece in schedule.pieces:
-            if piece.condition is None or value_at(piece.condition, step):
-                return exact.real(value_at(piece.value, step))
+    def piece(self, step: int) -> int:
+        """The piece that holds.
+
+        Raises:
+            NotFinite: Where a condition has no value.
+        """
+        for index, piece in enumerate(self._pieces):
+            if piece.condition is None or self._at(piece.condition, step):
+                return index
         raise AssertionError("the last piece has no condition")
 
-    return at
+    def value(self, step: int) -> Any:
+        """The value, as an mpmath float.
+
+        Raises:
+            NotFinite: Where the formula has no finite value.
+        """
+        return self._real(self._at(self._pieces[self.piece(step)].value, step))
 
 
 def _case(
     schedule: Schedule, name: str, doc: str, values: Mapping[str, Value], exact: Arithmetic
 ) -> Case:
-    exactly = curve(schedule, arguments(schedule, values, exact), exact)
+    curve = Curve(schedule, arguments(schedule, values, exact), exact)
     rows = []
     for step, bug in sorted(conformance_steps(schedule, values, exact).items()):
-        rows.append(row(step, exactly(step), bug, exact))
+        rows.append(row(step, curve.value(step), bug, exact))
     plain = {p.name: values[p.name] for p in schedule.parameters}
     return Case(name, doc, plain, tuple(rows))
 
@@ -165,7 +181,7 @@ def row(step: int, value: Any, flag: str, exact: Arithmetic) -> Row:
     rounded = float(nearest_float32(value))
     if 0 < abs(rounded) < SMALLEST_NORMAL:
         flag = "subnormal"
-    return Row(step, exact.decimal(value, SHOWN_DIGITS), rounded, flag)
+    return Row(step, exact.decimal(value, SHOWN_DIGITS), rounded, flag, value)
 
 
 def conformance_steps(
