@@ -55,11 +55,13 @@ class Impossible:
 IMPOSSIBLE = Impossible()
 
 
+@lru_cache(maxsize=1 << 12)
 def inequality(greater: Expr, less: Expr, strict: bool) -> Row:
-    parts = added(linear(greater), scaled(linear(less), Fraction(-1)))
+    """``greater >= less``, or ``greater > less`` when strict."""
+    parts = added(linear(greater), scaled(linear(less), -1))
     if strict and greater.kind is Kind.INT and less.kind is Kind.INT:
         # Between integers a > b is a >= b + 1, which says more over the rationals.
-        return row(added(parts, {ONE: Fraction(-1)}), False)
+        return row(added(parts, {ONE: -1}), False)
     return row(parts, strict)
 
 

@@ -62,6 +62,8 @@ class Facts:
         self._guesses: dict[Expr, Range] = {}
         self._open: set[Expr] = set()
         self._cut: set[Expr] = set()
+        self._unsettled = 0  # answers that a later round may better
+        self._said: dict[Expr, list[Row]] = {}
         self._groups: dict[Expr, Group] | None = None
         self._impossible: bool | None = None
 
@@ -161,7 +163,11 @@ class Facts:
 
     def range(self, expr: Expr) -> Range:
         """The bounds of ``expr`` under these facts."""
-        known = self._ranges.get(expr) or self._passing.get(expr)
+        known = self._ranges.get(expr)
+        if known is not None:
+            return known
+        self._unsettled += 1
+        known = self._passing.get(expr)
         if known is not None:
             return known
         if expr in self._open:
@@ -199,12 +205,12 @@ class Facts:
         parts = linear(expr)
         if not parts:
             return Range((Fraction(0), False), (Fraction(0), False))
-        shape = self._shape(expr) if parts == {expr: Fraction(1)} else ANYTHING
+        shape = self._shape(expr) if parts == {expr: 1} else ANYTHING
         rows = self._learned(self._about(parts), parts, expr)
         target = Name("", Kind.REAL)
-        definition = added({target: Fraction(1)}, scaled(parts, Fraction(-1)))
+        definition = added({target: 1}, scaled(parts, -1))
         rows.append(row(definition, False))
-        rows.append(row(scaled(definition, Fraction(-1)), False))
+        rows.append(row(scaled(definition, -1), False))
         found = eliminate(connected(rows, target), keep=target)
         return meet(shape, found) if isinstance(found, Range) else shape
 
@@ -238,17 +244,31 @@ class Facts:
 
     def _learn(self, part: Expr, rows: list[Row], seen: set[Expr]) -> None:
         """Add what operators say of their own results."""
-        if part == ONE or part in seen:
+        if not isinstance(part, Apply) or part in seen:
             return
         seen.add(part)
-        if not isinstance(part, Apply):
-            return
-        start = len(rows)
+        said = self._said.get(part)
+        if said is None:
+            before = self._unsettled
+            said = self._says(part)
+            if self._unsettled == before:
+                self._said[part] = said
+        if part.op == "at":
+            values, index = part.args
+            said = [*said, *self._of_entry(part, values, index, seen)]
+        rows += said
+        for one in said:
+            for inner in one.unknowns:
+                self._learn(inner, rows, seen)
+
+    def _says(self, part: Apply) -> list[Row]:
+        """What the operator at its root says of ``part``, whatever else is known."""
+        rows: list[Row] = []
         shape = self._shape(part)
         if shape.low is not None:
-            rows.append(row(added({part: Fraction(1)}, {ONE: -shape.low[0]}), shape.low[1]))
+            rows.append(row(added({part: 1}, {ONE: -shape.low[0]}), shape.low[1]))
         if shape.high is not None:
-            rows.append(row(added({part: Fraction(-1)}, {ONE: shape.high[0]}), shape.high[1]))
+            rows.append(row(added({part: -1}, {ONE: shape.high[0]}), shape.high[1]))
         match part:
             case Apply(op="%", args=(_, b)) if self.range(b).at_least(1):
                 rows.append(inequality(apply("-", b, part), Number(1), False))
@@ -259,8 +279,6 @@ class Facts:
                 rows.extend(inequality(a, part, False) for a in args)
             case Apply(op="max", args=args):
                 rows.extend(inequality(part, a, False) for a in args)
-            case Apply(op="at", args=(values, index)):
-                rows.extend(self._of_entry(part, values, index, seen))
             case Apply(op="reached", args=(places, _)):
                 rows.append(inequality(length_of(places), part, False))
                 if isinstance(places, Apply) and places.op == "cycle_starts":
@@ -277,9 +295,7 @@ class Facts:
             case Apply(op="ceil", args=(a,)):
                 rows.append(inequality(part, a, False))
                 rows.append(inequality(apply("+", a, Number(1)), part, True))
-        for one in rows[start:]:
-            for inner in one.unknowns:
-                self._learn(inner, rows, seen)
+        return rows
 
     def _of_entry(self, entry: Apply, values: Expr, index: Expr, seen: set[Expr]) -> Iterator[Row]:
         """What is known of ``values[index]``, from its list and from its place in it."""
@@ -293,14 +309,14 @@ class Facts:
             match other:
                 case Apply(op="at", args=(same, elsewhere)) if same == values and other != entry:
                     gap = linear(apply("-", place, self._unclamped(elsewhere, values)))
-                    by = gap.get(ONE, Fraction(0))
+                    by = gap.get(ONE, 0)
                     if set(gap) == {ONE} and entry.kind is Kind.INT:
                         above, below = (entry, other) if by > 0 else (other, entry)
                         yield inequality(apply("-", above, below), Number(abs(int(by))), False)
         for part, factor in linear(place).items():
             match part:
                 case Apply(op="reached", args=(same, step)) if same == values and factor == 1:
-                    by = linear(apply("-", place, part)).get(ONE, Fraction(0))
+                    by = linear(apply("-", place, part)).get(ONE, 0)
                     if linear(apply("-", place, part)) in ({}, {ONE: by}):
                         if by >= 0:
                             yield inequality(entry, step, True)
