@@ -9,19 +9,23 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import mpmath
 
 from .cycles import Cycles, cycles
-from .expr import Apply, Expr, Kind, Name, Number, Word
+from .expr import Apply, Expr, Kind, Name, Number, Word, names_in
 from .hashing import uniform
 
 MOST_BITS = 1 << 16
 """Integers larger than this are no steps any more, and would cost time and memory."""
 MOST_EXPONENT = 2**80
+MOST_RUNS = 10_000
 LARGEST = 2**1024 - 2**970
+At = Callable[[Expr, int], Any]
+"""The value of a formula at a step."""
 Real = Any  # mpmath.mpf, which has no type of its own to name
 Value = Any
 
@@ -35,6 +39,10 @@ class NotFinite(ArithmeticError):
         self.fact = fact
 
 
+class _Outside(Exception):
+    """Operands that an operator has no value for: the fact."""
+
+
 class Arithmetic:
     """Exact evaluation with ``digits`` decimal digits for reals."""
 
@@ -43,13 +51,14 @@ class Arithmetic:
         self.context.dps = digits
         mp = self.context
         self.largest = mp.mpf(LARGEST)
+        self._runs: dict[tuple[int, frozenset[str] | None], tuple[Expr, _Run]] = {}
         self.table: dict[str, Callable[..., Value]] = {
             "neg": operator.neg,
             "not": operator.not_,
             "+": operator.add,
             "-": operator.sub,
             "*": self._product,
-            "/": lambda a, b: mp.mpf(a) / mp.mpf(b),
+            "/": lambda a, b: (a if type(a) is mp.mpf else mp.mpf(a)) / b,
             "//": operator.floordiv,
             "%": operator.mod,
             "**": self._power,
@@ -127,6 +136,26 @@ class Arithmetic:
             return self.context.mpf(1)
         return self.context.mpf(base) ** exponent
 
+    def checked(self, node: Apply, result: Value, operands: Sequence[Value]) -> Value:
+        """``result`` of ``node`` over ``operands``.
+
+        Raises:
+            NotFinite: Unless it is a finite number, or comes from infinite operands.
+        """
+        if isinstance(result, bool | int | str | tuple):
+            return result
+        if isinstance(result, complex | self.context.mpc):
+            raise NotFinite(node, f"'{node.op}' has no real value")
+        endless = node.op in ("inf", "least", "greatest")
+        infinite_operand = any(_is_infinite(o) for o in operands)
+        if self.context.isnan(result) or (
+            self.context.isinf(result) and not endless and not infinite_operand
+        ):
+            raise NotFinite(node, f"'{node.op}' has no finite value")
+        if abs(result) > self.largest and not infinite_operand and not endless:
+            raise NotFinite(node, f"'{node.op}' is larger than binary64 can hold")
+        return result
+
     def value(
         self, expr: Expr, values: Mapping[str, Value], lets: Sequence[tuple[str, Expr]] = ()
     ) -> Value:
@@ -140,7 +169,197 @@ class Arithmetic:
         Raises:
             NotFinite: Where a part that is needed has no finite real value.
         """
-        return _Evaluation(self, values, dict(lets)).value(expr)
+        return self.run(expr, None)(_Place(self, dict(values), dict(lets), None, {}))
+
+    def along(self, values: Mapping[str, Value], lets: Sequence[tuple[str, Expr]] = ()) -> At:
+        """:meth:`value` as a function of a formula and a step, with everything else the same.
+
+        What does not change from step to step is computed once.
+        """
+        parts = dict(lets)
+        varying = {"step"}
+        for name, value in lets:
+            if not varying.isdisjoint(names_in(value)):
+                varying.add(name)
+        changing, kept = frozenset(varying), dict[object, Value]()
+
+        def at(expr: Expr, step: int) -> Value:
+            place = _Place(self, {**values, "step": step}, parts, changing, kept)
+            return self.run(expr, changing)(place)
+
+        return at
+
+    def run(self, expr: Expr, varying: frozenset[str] | None) -> _Run:
+        """``expr`` as a function of a place; what has none of ``varying`` is kept between places.
+
+        A formula is taken apart once, not at every step.
+        """
+        key = (id(expr), varying)  # an equal one may stand in another column
+        known = self._runs.get(key)
+        if known is None:
+            if len(self._runs) >= MOST_RUNS:
+                self._runs.clear()
+            run, varies = _Compiler(self, varying).compiled(expr)
+            known = self._runs[key] = (expr, run if varies else _kept(run))
+        return known[1]
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where formulas are computed: the values of names, and what the lets stand for.
+
+    ``kept`` holds what is the same wherever only the ``varying`` names differ.
+    """
+
+    arithmetic: Arithmetic
+    values: dict[str, Value]
+    lets: Mapping[str, Expr]
+    varying: frozenset[str] | None
+    kept: dict[object, Value]
+
+    def let(self, name: str) -> Value:
+        """The value of a let, from now on a name like any other."""
+        value = self.kept.get(name, _MISSING)
+        if value is _MISSING:
+            value = self.arithmetic.run(self.lets[name], self.varying)(self)
+            if self.varying is not None and name not in self.varying:
+                self.kept[name] = value
+        self.values[name] = value
+        return value
+
+
+_Run = Callable[[_Place], Value]
+_MISSING = object()
+
+
+def _kept(run: _Run) -> _Run:
+    """``run``, computed at the first place only."""
+    key = object()
+
+    def kept(place: _Place) -> Value:
+        value = place.kept.get(key, _MISSING)
+        if value is _MISSING:
+            value = place.kept[key] = run(place)
+        return value
+
+    return kept
+
+
+class _Compiler:
+    """Makes functions of formulas; those of one formula share what their parts have in common."""
+
+    def __init__(self, arithmetic: Arithmetic, varying: frozenset[str] | None) -> None:
+        self.arithmetic = arithmetic
+        self.real = arithmetic.context.mpf
+        self.varying = varying
+        self.done: dict[int, tuple[_Run, bool]] = {}
+
+    def compiled(self, expr: Expr) -> tuple[_Run, bool]:
+        """The function, and whether its value changes from place to place."""
+        known = self.done.get(id(expr))
+        if known is None:
+            known = self.done[id(expr)] = self._compiled(expr)
+        return known
+
+    def _compiled(self, expr: Expr) -> tuple[_Run, bool]:
+        match expr:
+            case Number(value=value):
+                number = value if isinstance(value, int) else self.arithmetic.real(value)
+                return (lambda place: number), False
+            case Word(text=text):
+                return (lambda place: text), False
+            case Name(id=name):
+                return _named(name), self.varying is None or name in self.varying
+            case Apply(op="floor" | "ceil" as op, args=(Apply(op="/", args=(a, b)),)) if (
+                a.kind is b.kind is Kind.INT
+            ):
+                (above, below), varies = self._parts((a, b))
+                return _whole_quotient(expr, op, above, below), varies
+            case Apply(op=op, args=args):
+                parts, varies = self._parts(args)
+                if op in _LAZY:
+                    return _LAZY[op](*parts), varies
+                return self._operation(expr, parts), varies
+        raise TypeError(f"{type(expr).__name__} has no value before it is inlined")
+
+    def _parts(self, args: tuple[Expr, ...]) -> tuple[list[_Run], bool]:
+        found = [self.compiled(arg) for arg in args]
+        varies = any(changes for _, changes in found)
+        return [
+            _kept(run) if varies and not changes and isinstance(arg, Apply) else run
+            for arg, (run, changes) in zip(args, found)
+        ], varies
+
+    def _operation(self, node: Apply, parts: list[_Run]) -> _Run:
+        function = self.arithmetic.table[node.op]
+        real, checked = self.real, self.arithmetic.checked
+
+        def run(place: _Place) -> Value:
+            operands = [part(place) for part in parts]
+            try:
+                result = function(*operands)
+            except _ERRORS as error:
+                raise _failure(node, error) from None
+            kind = type(result)
+            if kind is bool or kind is int:
+                return result
+            if kind is real:
+                _, mantissa, exponent, width = result._mpf_
+                # Below 2**1023 or zero: no infinity, no NaN and not too large.
+                if exponent + width < 1024 if mantissa else not exponent:
+                    return result
+            return checked(node, result, operands)
+
+        return run
+
+
+def _named(name: str) -> _Run:
+    def run(place: _Place) -> Value:
+        values = place.values
+        return values[name] if name in values else place.let(name)
+
+    return run
+
+
+def _if(condition: _Run, yes: _Run, no: _Run) -> _Run:
+    return lambda place: yes(place) if condition(place) else no(place)
+
+
+def _and(a: _Run, b: _Run) -> _Run:
+    return lambda place: a(place) and b(place)
+
+
+def _or(a: _Run, b: _Run) -> _Run:
+    return lambda place: a(place) or b(place)
+
+
+_ERRORS = (_Outside, ZeroDivisionError, OverflowError, ValueError, TypeError)
+_LAZY: dict[str, Callable[..., _Run]] = {"if": _if, "and": _and, "or": _or}
+"""Operators that do not need all of their operands."""
+
+
+def _whole_quotient(node: Apply, op: str, above: _Run, below: _Run) -> _Run:
+    """The quotient of integers needs no rounding first: it is exact."""
+
+    def run(place: _Place) -> Value:
+        a, b = above(place), below(place)
+        if b == 0:
+            raise NotFinite(node, "the division is by 0")
+        return a // b if op == "floor" else -(-a // b)
+
+    return run
+
+
+def _failure(node: Apply, error: Exception) -> NotFinite:
+    """What an operator's own error means."""
+    match error:
+        case _Outside():
+            return NotFinite(node, str(error))
+        case ZeroDivisionError():
+            return NotFinite(node, "the division is by 0")
+        case OverflowError():
+            return NotFinite(node, f"'{node.op}' is larger than binary64 can hold")
+    return NotFinite(node, f"'{node.op}' has no value")
 
 
 def _entry(values: Sequence[Value], index: int) -> Value:
@@ -170,70 +389,3 @@ def _series(first: int, growth: Value, rounding: str = "boundary") -> Cycles:
 
 def _is_infinite(operand: Value) -> bool:
     return not isinstance(operand, str | tuple) and abs(operand) == math.inf
-
-
-class _Outside(Exception):
-    """Operands that an operator has no value for: the fact."""
-
-
-class _Evaluation:
-    def __init__(
-        self, arithmetic: Arithmetic, values: Mapping[str, Value], lets: Mapping[str, Expr]
-    ) -> None:
-        self.arithmetic = arithmetic
-        self.values = dict(values)
-        self.lets = lets
-
-    def value(self, expr: Expr) -> Value:
-        match expr:
-            case Number(value=value):
-                return value if isinstance(value, int) else self.arithmetic.real(value)
-            case Word(text=text):
-                return text
-            case Name(id=name):
-                if name not in self.values:
-                    self.values[name] = self.value(self.lets[name])
-                return self.values[name]
-            case Apply(op="if", args=(condition, yes, no)):
-                return self.value(yes if self.value(condition) else no)
-            case Apply(op="and", args=(a, b)):
-                return self.value(a) and self.value(b)
-            case Apply(op="or", args=(a, b)):
-                return self.value(a) or self.value(b)
-            case Apply(op="floor" | "ceil" as op, args=(Apply(op="/", args=(a, b)),)) if (
-                a.kind is b.kind is Kind.INT
-            ):
-                # The quotient of integers needs no rounding first: it is exact.
-                above, below = self.value(a), self.value(b)
-                if below == 0:
-                    raise NotFinite(expr, "the division is by 0")
-                return above // below if op == "floor" else -(-above // below)
-            case Apply():
-                return self.apply(expr)
-        raise TypeError(f"{type(expr).__name__} has no value before it is inlined")
-
-    def apply(self, node: Apply) -> Value:
-        operands = [self.value(arg) for arg in node.args]
-        try:
-            result = self.arithmetic.table[node.op](*operands)
-        except _Outside as error:
-            raise NotFinite(node, str(error)) from None
-        except ZeroDivisionError:
-            raise NotFinite(node, "the division is by 0") from None
-        except OverflowError:
-            raise NotFinite(node, f"'{node.op}' is larger than binary64 can hold") from None
-        except (ValueError, TypeError):
-            raise NotFinite(node, f"'{node.op}' has no value") from None
-        if isinstance(result, bool | int | str | tuple):
-            return result
-        if isinstance(result, complex | self.arithmetic.context.mpc):
-            raise NotFinite(node, f"'{node.op}' has no real value")
-        endless = node.op in ("inf", "least", "greatest")
-        infinite_operand = any(_is_infinite(o) for o in operands)
-        if self.arithmetic.context.isnan(result) or (
-            self.arithmetic.context.isinf(result) and not endless and not infinite_operand
-        ):
-            raise NotFinite(node, f"'{node.op}' has no finite value")
-        if abs(result) > self.arithmetic.largest and not infinite_operand and not endless:
-            raise NotFinite(node, f"'{node.op}' is larger than binary64 can hold")
-        return result

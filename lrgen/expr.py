@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 
 class Kind(enum.Enum):
@@ -82,6 +83,19 @@ class Apply:
     def __hash__(self) -> int:
         return self.digest
 
+    # Equal trees mostly are one tree, and unequal ones differ in their hash: either is told
+    # without a walk. Where both hashes agree, the trees are compared all the same.
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, Apply)
+            and self.digest == other.digest
+            and self.op == other.op
+            and self.args == other.args
+            and self.kind is other.kind
+        )
+
     def __reduce__(self) -> tuple[type[Apply], tuple[str, tuple[Expr, ...], Kind, int]]:
         # Hashes of strings differ from process to process.
         return Apply, (self.op, self.args, self.kind, self.column)
@@ -129,7 +143,9 @@ def rebuild(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     match expr:
         case Apply(args=args):
             new = tuple(change(a) for a in args)
-            return expr if all(n is a for n, a in zip(new, args)) else replace(expr, args=new)
+            if all(n is a for n, a in zip(new, args)):
+                return expr
+            return Apply(expr.op, new, expr.kind, expr.column)
         case Invoke(step=step, arguments=arguments):
             return replace(
                 expr,
@@ -149,4 +165,11 @@ def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
 
 def names_in(expr: Expr) -> set[str]:
     """The names that occur."""
-    return {node.id for node in walk(expr) if isinstance(node, Name)}
+    return set(_names_in(expr))
+
+
+@lru_cache(maxsize=1 << 14)
+def _names_in(expr: Expr) -> frozenset[str]:
+    if isinstance(expr, Name):
+        return frozenset((expr.id,))
+    return frozenset[str]().union(*map(_names_in, children(expr)))

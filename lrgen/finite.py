@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .expr import Apply, Expr, Kind, Number
 from .ops import apply
-from .ranges import Facts, length_of
+from .ranges import Facts
+from .terms import length_of
 
 LARGEST_EXPONENT = 700
 """exp(700) is about 1e304, close to the end of binary64."""

@@ -17,9 +17,10 @@ from fractions import Fraction
 
 from .expr import Apply, Expr, Kind, Name, Number, names_in, rebuild
 from .ops import apply
-from .ranges import Facts, length_of
+from .ranges import Facts
 from .schedule import Let, expand
 from .simplify import simplify
+from .terms import length_of
 
 LARGEST_EXPONENT = 700.0
 """exp(700) is about 1e304: close to the end of binary64, and far from any rate."""

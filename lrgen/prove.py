@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from .errors import SpecError
-from .evaluate import LARGEST, Arithmetic, NotFinite
+from .evaluate import LARGEST, Arithmetic, At, NotFinite
 from .exact import vanishes
 from .expr import STEP, Apply, Expr, Number, names_in, substitute, walk
 from .finite import is_finite
@@ -54,9 +54,9 @@ class _Open:
 class Point:
     """A step at one set of parameters, with what was found there; neighbours are shared."""
 
-    def __init__(self, prover: Prover, env: Mapping[str, Any], step: int, known: _Known) -> None:
+    def __init__(self, prover: Prover, value_at: At, step: int, known: _Known) -> None:
         self.prover = prover
-        self.env = env
+        self.value_at = value_at
         self.step = step
         self.known = known
 
@@ -69,12 +69,12 @@ class Point:
         """The point ``by`` steps later."""
         step = self.step + by
         if step not in self.known:
-            self.known[step] = Point(self.prover, self.env, step, self.known)
+            self.known[step] = Point(self.prover, self.value_at, step, self.known)
         return self.known[step]
 
     def value(self, expr: Expr) -> Any:
-        """The exact value of a formula without lets."""
-        return self.prover.exact.value(expr, {**self.env, "step": self.step})
+        """The exact value of a formula, with lets or without."""
+        return self.value_at(expr, self.step)
 
     @cached_property
     def piece(self) -> int:
@@ -96,9 +96,7 @@ class Point:
     @cached_property
     def curve(self) -> Any:
         """The exact value of the schedule."""
-        piece = self.prover.schedule.pieces[self.piece]
-        lets = [(let.name, let.value) for let in self.prover.schedule.lets]
-        return self.prover.exact.value(piece.value, {**self.env, "step": self.step}, lets)
+        return self.value(self.prover.schedule.pieces[self.piece].value)
 
 
 _Known = dict[int, Point]
@@ -179,8 +177,9 @@ class Prover:
         """Every set of parameters that is tried, with the steps at which it is."""
         result = []
         for values in draws(self.schedule, DRAWS, self.exact):
-            env = arguments(self.schedule, values, self.exact)
-            start = Point(self, env, 0, {})
+            lets = [(let.name, let.value) for let in self.schedule.lets]
+            value_at = self.exact.along(arguments(self.schedule, values, self.exact), lets)
+            start = Point(self, value_at, 0, {})
             places = boundaries(self.schedule, values, self.exact)
             steps = steps_near(places, self.schedule.name, STEPS)
             result.append((values, [start.moved(step) for step in steps]))

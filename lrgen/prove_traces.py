@@ -37,7 +37,8 @@ class _Observed(Point):
     def __init__(
         self, prover: Prover, env: Mapping[str, Any], step: int, trace: str, number: int
     ) -> None:
-        super().__init__(prover, env, step, {})
+        lets = [(let.name, let.value) for let in prover.schedule.lets]
+        super().__init__(prover, prover.exact.along(env, lets), step, {})
         self.trace = trace
         self.number = number
 

@@ -9,42 +9,94 @@ holds; one that is not found may hold all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 
-from .expr import Apply, Expr, Kind, Name, Number, children, rebuild, walk
-from .inequalities import IMPOSSIBLE, Row, connected, eliminate, inequality
+from .expr import Apply, Expr, Kind, Name, Number, walk
+from .inequalities import (
+    IMPOSSIBLE,
+    Group,
+    Row,
+    around,
+    connected,
+    eliminate,
+    grouped,
+    inequality,
+    row,
+    rows_of,
+)
 from .intervals import ANYTHING, Bound, Range, inverse, join, meet, times
 from .linear import ONE, added, linear, scaled
 from .ops import apply
-from .terms import Product, product
+from .terms import (
+    constant_of,
+    folded,
+    is_linear_in,
+    length_of,
+    replaced,
+    turns_of,
+    with_quotients,
+)
+
+MOST_ROUNDS = 4
+"""Of asking again what depends on itself, with the answers of the round before."""
 
 
 class Facts:
-    """A set of facts. Immutable: :meth:`given` returns a larger set."""
+    """A set of facts. Immutable: :meth:`given` returns a larger set.
 
-    def __init__(
-        self,
-        rows: tuple[Row, ...] = (),
-        equal: tuple[tuple[Expr, Expr], ...] = (),
-        split: frozenset[Expr] = frozenset(),
-    ) -> None:
-        self._rows = rows
-        self._equal = equal
-        self._split = split  # choices whose branches are being looked into
+    Sets that grow out of one another are made once each, so that what one use has found out is
+    known to the next.
+    """
+
+    def __init__(self) -> None:
+        self._rows: tuple[Row, ...] = ()
+        self._equal: tuple[tuple[Expr, Expr], ...] = ()
+        self._split: frozenset[Expr] = frozenset()  # choices whose branches are being looked into
+        self._family: _Family = {}
+        self._larger: dict[tuple[Expr, bool], Facts] = {}
         self._ranges: dict[Expr, Range] = {}
+        self._signs: dict[tuple[Expr, int], bool] = {}
         self._passing: dict[Expr, Range] = {}
+        self._guesses: dict[Expr, Range] = {}
         self._open: set[Expr] = set()
-        self._cut = False
+        self._cut: set[Expr] = set()
+        self._unsettled = 0  # answers that a later round may better
+        self._said: dict[Expr, list[Row]] = {}
+        self._groups: dict[Expr, Group] | None = None
+        self._impossible: bool | None = None
+
+    def _with(
+        self,
+        rows: Iterable[Row] = (),
+        equal: Iterable[tuple[Expr, Expr]] = (),
+        split: Iterable[Expr] = (),
+    ) -> Facts:
+        """These facts and more: the one set of its family that says so."""
+        key = (
+            tuple(dict.fromkeys((*self._rows, *rows))),
+            tuple(dict.fromkeys((*self._equal, *equal))),
+            self._split.union(split),
+        )
+        known = self._family.get(key)
+        if known is None:
+            known = Facts()
+            known._rows, known._equal, known._split = key
+            known._family = self._family
+            self._family[key] = known
+        return known
 
     def at_least(self, expr: Expr, low: int) -> Facts:
         """Also ``expr >= low``."""
-        return Facts((*self._rows, inequality(expr, Number(low), False)), self._equal, self._split)
+        return self._with([inequality(expr, Number(low), False)])
 
     def given(self, condition: Expr, holds: bool = True) -> Facts:
         """Also ``condition``, or its opposite. What is not linear is left out, which is safe."""
-        rows, equal = _facts_of(condition, holds)
+        known = self._larger.get((condition, holds))
+        if known is not None:
+            return known
+        rows, equal = rows_of(condition, holds)
         match condition:
             case Apply(op="==" | "!=" as op, args=(a, b)) if (
                 op == "!="
@@ -54,7 +106,8 @@ class Facts:
                     rows = (inequality(apply("-", a, b), Number(1), False),)
                 elif self.range(apply("-", b, a)).at_least(0):
                     rows = (inequality(apply("-", b, a), Number(1), False),)
-        return Facts((*self._rows, *rows), (*self._equal, *equal), self._split)
+        known = self._larger[condition, holds] = self._with(rows, equal)
+        return known
 
     def decided(self, condition: Expr) -> bool | None:
         """Whether ``condition`` surely holds (True), surely does not (False), or is open."""
@@ -100,34 +153,47 @@ class Facts:
 
     def contradictory(self) -> bool:
         """Whether nothing can satisfy all facts (an empty piece, say)."""
-        rows = list(self._rows)
-        seen: set[Expr] = set()
-        for row in self._rows:
-            for part, _ in row.parts:
-                self._learn(part, rows, seen)
-        return eliminate(rows, keep=None) is IMPOSSIBLE
+        if self._impossible is None:
+            groups = {id(group): group for group in self._grouped().values()}
+            self._impossible = any(
+                eliminate(self._learned(group.rows), keep=None) is IMPOSSIBLE
+                for group in groups.values()
+            )
+        return self._impossible
 
     def range(self, expr: Expr) -> Range:
         """The bounds of ``expr`` under these facts."""
-        known = self._ranges.get(expr) or self._passing.get(expr)
+        known = self._ranges.get(expr)
+        if known is not None:
+            return known
+        self._unsettled += 1
+        known = self._passing.get(expr)
         if known is not None:
             return known
         if expr in self._open:
-            # What asks for itself while it is computed learns nothing. What was found on the way
-            # is good for this question, but may be found better when it is asked for itself.
-            self._cut = True
-            return ANYTHING
-        self._open.add(expr)
-        before, self._cut = self._cut, False
-        known = self._compute(expr)
-        self._open.discard(expr)
-        if self._open and self._cut:
-            self._passing[expr] = known
-        else:
-            self._ranges[expr] = known
-        self._cut = bool(self._open) and (before or self._cut)
-        if not self._open:
+            # What asks for itself while it is computed gets what the round before found.
+            self._cut.add(expr)
+            return self._guesses.get(expr, ANYTHING)
+        if self._open:
+            return self._round(expr)
+        for _ in range(MOST_ROUNDS):
+            self._cut.clear()
             self._passing.clear()
+            known = self._round(expr)
+            found = {part: self._passing[part] for part in self._cut}
+            if all(self._guesses.get(part, ANYTHING) == now for part, now in found.items()):
+                break
+            self._guesses = found
+        # Each round is right if the one before it was, so that the last one is in any case.
+        self._ranges |= self._passing
+        self._passing.clear()
+        self._guesses.clear()
+        return self._ranges[expr]
+
+    def _round(self, expr: Expr) -> Range:
+        self._open.add(expr)
+        known = self._passing[expr] = self._compute(expr)
+        self._open.discard(expr)
         return known
 
     def _compute(self, expr: Expr) -> Range:
@@ -137,40 +203,72 @@ class Facts:
             value = (Fraction(expr.value), False)
             return Range(value, value)
         parts = linear(expr)
-        shape = self._shape(expr) if parts == {expr: Fraction(1)} else ANYTHING
         if not parts:
             return Range((Fraction(0), False), (Fraction(0), False))
-        rows = list(self._rows)
-        seen: set[Expr] = {expr}
-        for part in parts:
-            self._learn(part, rows, seen)
-        for row in self._rows:
-            for part, _ in row.parts:
-                self._learn(part, rows, seen)
+        shape = self._shape(expr) if parts == {expr: 1} else ANYTHING
+        rows = self._learned(self._about(parts), parts, expr)
         target = Name("", Kind.REAL)
-        definition = added({target: Fraction(1)}, scaled(parts, Fraction(-1)))
-        rows.append(Row(tuple(definition.items()), False))
-        rows.append(Row(tuple(scaled(definition, Fraction(-1)).items()), False))
+        definition = added({target: 1}, scaled(parts, -1))
+        rows.append(row(definition, False))
+        rows.append(row(scaled(definition, -1), False))
         found = eliminate(connected(rows, target), keep=target)
         return meet(shape, found) if isinstance(found, Range) else shape
 
+    def _grouped(self) -> dict[Expr, Group]:
+        if self._groups is None:
+            self._groups = grouped(self._rows)
+        return self._groups
+
+    def _about(self, parts: Iterable[Expr]) -> list[Row]:
+        """The facts that may share parts with ``parts``, directly or not."""
+        groups = self._grouped()
+        found = [groups.get(near) for part in parts if part != ONE for near in around(part)]
+        return [
+            one
+            for group in {id(g): g for g in found if g is not None}.values()
+            for one in group.rows
+        ]
+
+    def _learned(
+        self, facts: list[Row], parts: Iterable[Expr] = (), expr: Expr | None = None
+    ) -> list[Row]:
+        """``facts``, with what operators say of their parts, and of ``parts`` but ``expr``."""
+        rows = list(facts)
+        seen: set[Expr] = set() if expr is None else {expr}
+        for part in parts:
+            self._learn(part, rows, seen)
+        for one in facts:
+            for part in one.unknowns:
+                self._learn(part, rows, seen)
+        return rows
+
     def _learn(self, part: Expr, rows: list[Row], seen: set[Expr]) -> None:
         """Add what operators say of their own results."""
-        if part == ONE or part in seen:
+        if not isinstance(part, Apply) or part in seen:
             return
         seen.add(part)
-        if not isinstance(part, Apply):
-            return
-        start = len(rows)
+        said = self._said.get(part)
+        if said is None:
+            before = self._unsettled
+            said = self._says(part)
+            if self._unsettled == before:
+                self._said[part] = said
+        if part.op == "at":
+            values, index = part.args
+            said = [*said, *self._of_entry(part, values, index, seen)]
+        rows += said
+        for one in said:
+            for inner in one.unknowns:
+                self._learn(inner, rows, seen)
+
+    def _says(self, part: Apply) -> list[Row]:
+        """What the operator at its root says of ``part``, whatever else is known."""
+        rows: list[Row] = []
         shape = self._shape(part)
         if shape.low is not None:
-            rows.append(
-                Row(tuple(added({part: Fraction(1)}, {ONE: -shape.low[0]}).items()), shape.low[1])
-            )
+            rows.append(row(added({part: 1}, {ONE: -shape.low[0]}), shape.low[1]))
         if shape.high is not None:
-            rows.append(
-                Row(tuple(added({part: Fraction(-1)}, {ONE: shape.high[0]}).items()), shape.high[1])
-            )
+            rows.append(row(added({part: -1}, {ONE: shape.high[0]}), shape.high[1]))
         match part:
             case Apply(op="%", args=(_, b)) if self.range(b).at_least(1):
                 rows.append(inequality(apply("-", b, part), Number(1), False))
@@ -181,8 +279,6 @@ class Facts:
                 rows.extend(inequality(a, part, False) for a in args)
             case Apply(op="max", args=args):
                 rows.extend(inequality(part, a, False) for a in args)
-            case Apply(op="at", args=(values, index)):
-                rows.extend(self._of_entry(part, values, index, seen))
             case Apply(op="reached", args=(places, _)):
                 rows.append(inequality(length_of(places), part, False))
                 if isinstance(places, Apply) and places.op == "cycle_starts":
@@ -199,9 +295,7 @@ class Facts:
             case Apply(op="ceil", args=(a,)):
                 rows.append(inequality(part, a, False))
                 rows.append(inequality(apply("+", a, Number(1)), part, True))
-        for row in rows[start:]:
-            for inner, _ in row.parts:
-                self._learn(inner, rows, seen)
+        return rows
 
     def _of_entry(self, entry: Apply, values: Expr, index: Expr, seen: set[Expr]) -> Iterator[Row]:
         """What is known of ``values[index]``, from its list and from its place in it."""
@@ -215,14 +309,14 @@ class Facts:
             match other:
                 case Apply(op="at", args=(same, elsewhere)) if same == values and other != entry:
                     gap = linear(apply("-", place, self._unclamped(elsewhere, values)))
-                    by = gap.get(ONE, Fraction(0))
+                    by = gap.get(ONE, 0)
                     if set(gap) == {ONE} and entry.kind is Kind.INT:
                         above, below = (entry, other) if by > 0 else (other, entry)
                         yield inequality(apply("-", above, below), Number(abs(int(by))), False)
         for part, factor in linear(place).items():
             match part:
                 case Apply(op="reached", args=(same, step)) if same == values and factor == 1:
-                    by = linear(apply("-", place, part)).get(ONE, Fraction(0))
+                    by = linear(apply("-", place, part)).get(ONE, 0)
                     if linear(apply("-", place, part)) in ({}, {ONE: by}):
                         if by >= 0:
                             yield inequality(entry, step, True)
@@ -246,7 +340,7 @@ class Facts:
             case Apply(op="if", args=(condition, yes, no)):
                 if expr in self._split:
                     return ANYTHING
-                inside = Facts(self._rows, self._equal, self._split | {expr})
+                inside = self._with(split=[expr])
                 when, otherwise = inside.given(condition), inside.given(condition, holds=False)
                 decided = inside.decided(condition)
                 if decided is True or otherwise.contradictory():
@@ -431,21 +525,26 @@ class Facts:
         Beyond plain bounds: an expression that is linear in a bounded part is least at one of
         that part's bounds, so ``end + (peak - end) * s`` with s in [0, 1] needs only s = 0 and 1.
         """
+        # The same is left whichever part is replaced first.
+        known = self._signs.get((expr, depth))
+        if known is None:
+            known = self._signs[expr, depth] = self._nonnegative(expr, depth)
+        return known
+
+    def _nonnegative(self, expr: Expr, depth: int) -> bool:
         if self.range(expr).at_least(0):
             return True
         if depth == 0:
             return False
-        expr = _with_quotients(expr)
-        for part in walk(expr):
-            if part is expr or isinstance(part, Number) or not isinstance(part, Apply):
-                continue
-            if not _is_linear_in(expr, part):
+        expr = with_quotients(expr)
+        for part in dict.fromkeys(walk(expr)):
+            if part is expr or not isinstance(part, Apply) or not is_linear_in(expr, part):
                 continue
             bounds = self.range(part)
             if bounds.low is None or bounds.high is None:
                 continue
-            ends = [_constant(bounds.low[0]), _constant(bounds.high[0])]
-            if all(self.nonnegative(folded(_replaced(expr, part, e)), depth - 1) for e in ends):
+            ends = [constant_of(bounds.low[0]), constant_of(bounds.high[0])]
+            if all(self.nonnegative(folded(replaced(expr, part, e)), depth - 1) for e in ends):
                 return True
         return False
 
@@ -517,101 +616,8 @@ class Facts:
         return -1 if self.nonnegative(apply("neg", expr), 2) else None
 
 
-def length_of(values: Expr) -> Expr:
-    """How many entries a list has: a number where the list is written out."""
-    match values:
-        case Apply(op="list", args=entries):
-            return Number(len(entries))
-        case Apply(op="cycle_lengths", args=series):
-            return apply("len", Apply("cycle_starts", series, Kind.INTS))
-    return apply("len", values)
-
-
-def turns_of(angle: Expr) -> Expr | None:
-    """``u`` of an angle ``pi * u``, whichever way the product is written; else None."""
-    match angle:
-        case Apply(op="pi"):
-            return Number(1)
-        case Apply(op="*", args=(a, b)):
-            left = turns_of(a)
-            if left is not None:
-                return b if left == Number(1) else apply("*", left, b)
-            right = turns_of(b)
-            if right is not None:
-                return a if right == Number(1) else apply("*", a, right)
-        case Apply(op="/", args=(a, b)):
-            above = turns_of(a)
-            if above is not None:
-                return apply("/", above, b)
-        case Apply(op="neg", args=(a,)):
-            inner = turns_of(a)
-            return None if inner is None else apply("neg", inner)
-    return None
-
-
-def folded(expr: Expr) -> Expr:
-    """Products with 0 and 1 and sums with 0 carried out, for reasoning only."""
-    expr = rebuild(expr, folded)
-    match expr:
-        case Apply(op="*", args=(a, b)):
-            for x, y in ((a, b), (b, a)):
-                if isinstance(x, Number) and x.value == 0:
-                    return Number(0)
-                if isinstance(x, Number) and x.value == 1:
-                    return y
-        case Apply(op="+", args=(a, b)):
-            for x, y in ((a, b), (b, a)):
-                if isinstance(x, Number) and x.value == 0:
-                    return y
-    return expr
-
-
-def _with_quotients(expr: Expr) -> Expr:
-    """``peak * step / warmup`` as ``peak * (step / warmup)``: the quotient of integers is bounded,
-    the product above it is not."""
-    expr = rebuild(expr, _with_quotients)
-    if not (isinstance(expr, Apply) and expr.op == "/"):
-        return expr
-    flat = product(expr)
-    above = [f for f in flat.above if f.kind is Kind.INT]
-    if not flat.below or not above or len(above) == len(flat.above):
-        return expr
-    if any(f.kind is not Kind.INT for f in flat.below):
-        return expr
-    quotient = Product(1, flat.coefficient, tuple(above), flat.below).expr()
-    others = tuple(f for f in flat.above if f.kind is not Kind.INT)
-    return Product(flat.sign, Fraction(1), (*others, quotient), ()).expr()
-
-
-def _replaced(expr: Expr, part: Expr, by: Expr) -> Expr:
-    return by if expr == part else rebuild(expr, lambda child: _replaced(child, part, by))
-
-
-def _constant(value: Fraction) -> Expr:
-    if value.denominator == 1:
-        size: Expr = Number(abs(int(value)))
-    else:
-        size = apply("/", Number(abs(value.numerator)), Number(value.denominator))
-    return apply("neg", size) if value < 0 else size
-
-
-def _is_linear_in(expr: Expr, part: Expr) -> bool:
-    """Whether ``part`` occurs, and only under + - neg and products or quotients by the rest."""
-    if expr == part:
-        return True
-    inside = [part in set(walk(child)) for child in children(expr)]
-    match expr:
-        case Apply(op="+" | "-", args=(a, b)):
-            return any(inside) and all(
-                not has or _is_linear_in(child, part) for has, child in zip(inside, (a, b))
-            )
-        case Apply(op="neg", args=(a,)):
-            return inside[0] and _is_linear_in(a, part)
-        case Apply(op="*", args=(a, b)):
-            return sum(inside) == 1 and _is_linear_in(a if inside[0] else b, part)
-        case Apply(op="/", args=(a, _)):
-            return inside == [True, False] and _is_linear_in(a, part)
-    return False
+_Key = tuple[tuple[Row, ...], tuple[tuple[Expr, Expr], ...], frozenset[Expr]]
+_Family = dict[_Key, Facts]
 
 
 def _flip(trend: int | None) -> int | None:
@@ -630,35 +636,3 @@ def _agree(a: int | None, b: int | None) -> int | None:
     if b == 0 or a == b:
         return a
     return None
-
-
-def _facts_of(
-    condition: Expr, holds: bool
-) -> tuple[tuple[Row, ...], tuple[tuple[Expr, Expr], ...]]:
-    match condition:
-        case Name(kind=Kind.BOOL):
-            return (), ((condition, apply(str(holds))),)
-        case Apply(op="not", args=(a,)):
-            return _facts_of(a, not holds)
-        case Apply(op="increasing"):
-            return (), ((condition, apply(str(holds))),)
-        case Apply(op="and" | "or" as op, args=(a, b)) if (op == "and") == holds:
-            left, right = _facts_of(a, holds), _facts_of(b, holds)
-            return (*left[0], *right[0]), (*left[1], *right[1])
-        case Apply(op="and" | "or"):
-            # Not linear, but known when the very same condition is asked for.
-            return (), ((condition, apply(str(holds))),)
-        case Apply(op="<" | "<=" | ">" | ">=" as op, args=(a, b)):
-            less, greater, strict = (a, b, op == "<") if op[0] == "<" else (b, a, op == ">")
-            if not holds:
-                less, greater, strict = greater, less, not strict
-            if any(n == Apply("inf", (), Kind.REAL) for n in walk(apply("-", greater, less))):
-                return (), ()
-            return (inequality(greater, less, strict),), ()
-        case Apply(op="==" | "!=" as op, args=(a, b)) if (op == "==") == holds:
-            if Kind.WORD in (a.kind, b.kind):
-                return (), (((a, b) if isinstance(a, Name) else (b, a)),)
-            if Kind.BOOL in (a.kind, b.kind):
-                return (), ()
-            return (inequality(a, b, False), inequality(b, a, False)), ()
-    return (), ()

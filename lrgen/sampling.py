@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice, pairwise
 from typing import Any
 
 from .cycles import cycles
-from .evaluate import Arithmetic, NotFinite
+from .evaluate import Arithmetic, At, NotFinite
 from .expr import STEP, Apply, Expr, Kind, Name, Number, names_in, walk
 from .ops import apply
 from .schedule import Parameter, Schedule, Value, expand
@@ -33,6 +34,7 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
     for state in schedule.state:
         with contextlib.suppress(NotFinite):
             env[state.name] = exact.value(state.initial, env)
+    value_at = exact.along(env)
     # Lets written out repeat their parts.
     parts = dict.fromkeys(node for expr in _expressions(schedule) for node in walk(expr))
     for node in parts:
@@ -41,41 +43,40 @@ def boundaries(schedule: Schedule, values: Mapping[str, Value], exact: Arithmeti
                 for x, y in ((a, b), (b, a)):
                     offset = _offset(x)
                     if offset is not None and "step" not in names_in(y):
-                        place = _integer(y, env, exact)
-                        shift = _integer(offset, env, exact)
+                        place = _integer(y, value_at)
+                        shift = _integer(offset, value_at)
                         if place is not None and shift is not None:
                             found.add(place - shift)
                 if "step" in names_in(node) and _offset(a) is None and _offset(b) is None:
-                    found.update(_turns(node, env, exact))
+                    found.update(_turns(_told(node, value_at)))
             case Apply(op="min" | "max", args=(a, b)) if "step" in names_in(node):
                 # The first step at which both are the same counts, not the one after it.
-                sides = [list(islice(_turns(apply(op, a, b), env, exact), 4)) for op in ("<", "<=")]
+                order = _ordered(a, b, value_at)
+                sides = [list(islice(_turns(_up_to(order, most)), 4)) for most in (-1, 0)]
                 turns = [min(pair) for pair in zip(*sides)]
                 # One that turns more often follows a cycle, or noise.
                 found.update(turns if len(turns) <= MOST_TURNS else ())
             case Apply(op="floor" | "ceil", args=(Apply(op="/", args=(a, b)),)) if (
                 a.kind is b.kind is Kind.INT and "step" in names_in(node)
             ):
-                found.update(_steps_at((1, 2, 3), node, env, exact))
+                found.update(_steps_at((1, 2, 3), node, value_at))
             case Apply(op="reached", args=(places, a)):
-                entries = _known(places, env, exact) or ()
-                found.update(_steps_at(entries[:MOST_PLACES], a, env, exact))
+                entries = _known(places, value_at) or ()
+                found.update(_steps_at(entries[:MOST_PLACES], a, value_at))
             case Apply(op="cycle" | "cycle_start" | "cycle_length", args=(a, *series)):
-                found.update(_steps_at(_cycle_starts(series, env, exact), a, env, exact))
+                found.update(_steps_at(_cycle_starts(series, value_at), a, value_at))
             case Apply(op="%" | "//", args=(a, b)) if "step" in names_in(a):
-                length = None if "step" in names_in(b) else _integer(b, env, exact)
+                length = None if "step" in names_in(b) else _integer(b, value_at)
                 if length is not None and length > 0:
-                    found.update(_steps_at([k * length for k in (1, 2, 3)], a, env, exact))
+                    found.update(_steps_at([k * length for k in (1, 2, 3)], a, value_at))
     return sorted(place for place in found if 0 <= place < 2**62)
 
 
-def _steps_at(
-    places: Iterable[int], clock: Expr, env: Mapping[str, Any], exact: Arithmetic
-) -> Iterator[int]:
+def _steps_at(places: Iterable[int], clock: Expr, value_at: At) -> Iterator[int]:
     """The first steps at which ``clock`` has come to ``places``, where it never goes back."""
 
     def reads(step: int) -> int | None:
-        return _integer(clock, {**env, "step": step}, exact)
+        return _integer(clock, value_at, step)
 
     for place in places:
         before, at = -1, 2**62
@@ -89,9 +90,9 @@ def _steps_at(
             yield at
 
 
-def _cycle_starts(series: Sequence[Expr], env: Mapping[str, Any], exact: Arithmetic) -> list[int]:
+def _cycle_starts(series: Sequence[Expr], value_at: At) -> list[int]:
     """The first boundaries of growing cycles, and some far ones."""
-    operands = [_known(operand, env, exact) for operand in series]
+    operands = [_known(operand, value_at) for operand in series]
     if None in operands:
         return []
     first, growth, *rounding = operands
@@ -105,15 +106,39 @@ def _cycle_starts(series: Sequence[Expr], env: Mapping[str, Any], exact: Arithme
     return [*starts[:4], *far]
 
 
-def _turns(condition: Expr, env: Mapping[str, Any], exact: Arithmetic) -> Iterator[int]:
-    """Steps at which a condition becomes true or false, between powers of two that differ."""
+def _told(condition: Expr, value_at: At) -> Callable[[int], bool | None]:
+    """Whether ``condition`` holds at a step; None where it has no value."""
 
+    @cache
     def holds(step: int) -> bool | None:
-        try:
-            return bool(exact.value(condition, {**env, "step": step}))
-        except NotFinite:
-            return None
+        value = _known(condition, value_at, step)
+        return None if value is None else bool(value)
 
+    return holds
+
+
+def _ordered(a: Expr, b: Expr, value_at: At) -> Callable[[int], int | None]:
+    """-1, 0 or 1 as ``a`` is less than, equal to or greater than ``b`` at a step."""
+
+    @cache
+    def order(step: int) -> int | None:
+        left = _known(a, value_at, step)
+        right = None if left is None else _known(b, value_at, step)
+        return None if right is None else (left > right) - (left < right)
+
+    return order
+
+
+def _up_to(order: Callable[[int], int | None], most: int) -> Callable[[int], bool | None]:
+    def holds(step: int) -> bool | None:
+        found = order(step)
+        return None if found is None else found <= most
+
+    return holds
+
+
+def _turns(holds: Callable[[int], bool | None]) -> Iterator[int]:
+    """Steps at which something becomes true or false, between powers of two that differ."""
     spans = list(pairwise([0, *(2**k for k in range(63))]))
     while spans:
         left, right = spans.pop()
@@ -144,15 +169,17 @@ def _offset(expr: Expr) -> Expr | None:
     return None
 
 
-def _integer(expr: Expr, env: Mapping[str, Any], exact: Arithmetic) -> int | None:
-    value = _known(expr, env, exact)
+def _integer(expr: Expr, value_at: At, step: int | None = None) -> int | None:
+    value = _known(expr, value_at, step)
     return value if isinstance(value, int) else None
 
 
-def _known(expr: Expr, env: Mapping[str, Any], exact: Arithmetic) -> Any:
-    """The value of what parameters alone decide, else None."""
+def _known(expr: Expr, value_at: At, step: int | None = None) -> Any:
+    """The value at ``step``, or what parameters alone decide; None where there is none."""
+    if step is None and "step" in names_in(expr):
+        return None
     try:
-        return exact.value(expr, env)
+        return value_at(expr, step or 0)
     except (NotFinite, KeyError):
         return None
 

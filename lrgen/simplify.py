@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from .expr import STEP, Apply, Expr, Kind, Number, Word, rebuild, walk
 from .linear import ONE, added, difference, linear, scaled, spelled
 from .ops import apply
@@ -77,9 +75,9 @@ def _extreme(op: str, args: tuple[Expr, ...], expr: Apply) -> Expr:
 
 def _comparison(op: str, a: Expr, b: Expr, expr: Apply) -> Expr:
     """What stands on both sides is taken away, where that makes the comparison shorter."""
-    parts = added(linear(a), scaled(linear(b), Fraction(-1)))
+    parts = added(linear(a), scaled(linear(b), -1))
     if set(parts) <= {ONE}:
-        gap = parts.get(ONE, Fraction(0))
+        gap = parts.get(ONE, 0)
         truth = {"<": gap < 0, "<=": gap <= 0, ">": gap > 0, ">=": gap >= 0}[op]
         return apply(str(truth))
     if len(parts) >= len(linear(a)) + len(linear(b)):

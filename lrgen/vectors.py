@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from .evaluate import Arithmetic
-from .expr import Expr
 from .sampling import arguments, boundaries
 from .schedule import Schedule, Value
 
@@ -39,12 +38,16 @@ FLAGS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The value at one step: ``exact`` in decimal, ``float32`` correctly rounded from it."""
+    """The value at one step: ``exact`` in decimal, ``float32`` correctly rounded from it.
+
+    ``value`` has all of ``DIGITS``, for checks that follow.
+    """
 
     step: int
     exact: str
     float32: float
     flag: str
+    value: Any = field(repr=False, compare=False)
 
     @property
     def bits(self) -> str:
@@ -131,25 +134,44 @@ def exact_value(schedule: Schedule, values: Mapping[str, Value], step: int, digi
         NotFinite: Where the formula has no finite value.
     """
     exact = Arithmetic(digits + 30)
-    return +_value(schedule, {**arguments(schedule, values, exact), "step": step}, exact)
+    return +Curve(schedule, arguments(schedule, values, exact), exact).value(step)
 
 
-def _value(schedule: Schedule, at: Mapping[str, Any], exact: Arithmetic) -> Any:
-    lets: list[tuple[str, Expr]] = [(let.name, let.value) for let in schedule.lets]
-    for piece in schedule.pieces:
-        if piece.condition is None or exact.value(piece.condition, at, lets):
-            return exact.real(exact.value(piece.value, at, lets))
-    raise AssertionError("the last piece has no condition")
+class Curve:
+    """The exact values of a schedule at steps, at these values of all other names."""
+
+    def __init__(self, schedule: Schedule, env: Mapping[str, Any], exact: Arithmetic) -> None:
+        self._pieces = schedule.pieces
+        self._real = exact.real
+        self._at = exact.along(env, [(let.name, let.value) for let in schedule.lets])
+
+    def piece(self, step: int) -> int:
+        """The piece that holds.
+
+        Raises:
+            NotFinite: Where a condition has no value.
+        """
+        for index, piece in enumerate(self._pieces):
+            if piece.condition is None or self._at(piece.condition, step):
+                return index
+        raise AssertionError("the last piece has no condition")
+
+    def value(self, step: int) -> Any:
+        """The value, as an mpmath float.
+
+        Raises:
+            NotFinite: Where the formula has no finite value.
+        """
+        return self._real(self._at(self._pieces[self.piece(step)].value, step))
 
 
 def _case(
     schedule: Schedule, name: str, doc: str, values: Mapping[str, Value], exact: Arithmetic
 ) -> Case:
-    env = arguments(schedule, values, exact)
+    curve = Curve(schedule, arguments(schedule, values, exact), exact)
     rows = []
     for step, bug in sorted(conformance_steps(schedule, values, exact).items()):
-        value = _value(schedule, {**env, "step": step}, exact)
-        rows.append(row(step, value, bug, exact))
+        rows.append(row(step, curve.value(step), bug, exact))
     plain = {p.name: values[p.name] for p in schedule.parameters}
     return Case(name, doc, plain, tuple(rows))
 
@@ -159,7 +181,7 @@ def row(step: int, value: Any, flag: str, exact: Arithmetic) -> Row:
     rounded = float(nearest_float32(value))
     if 0 < abs(rounded) < SMALLEST_NORMAL:
         flag = "subnormal"
-    return Row(step, exact.decimal(value, SHOWN_DIGITS), rounded, flag)
+    return Row(step, exact.decimal(value, SHOWN_DIGITS), rounded, flag, value)
 
 
 def conformance_steps(
