@@ -1,0 +1,47 @@
+"""One module of a package that is installed, without all that the package itself would import."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from unittest import mock
+
+import pytest
+
+
+def module_of(file: str, **stand_ins: Mapping[str, object]) -> ModuleType:
+    """The module in ``file``, as ``megatron/core/utils.py``; the test is skipped where it is not.
+
+    Args:
+        file: A path that begins with the name of an importable package.
+        stand_ins: What the module imports while it is read, by dotted name with ``__`` for a dot.
+    """
+    package, _, rest = file.partition("/")
+    found = importlib.util.find_spec(package)
+    places = [] if found is None else found.submodule_search_locations or []
+    path = next((path for place in places if (path := Path(place) / rest).is_file()), None)
+    if path is None:
+        pytest.skip(f"needs {package}")
+    spec = importlib.util.spec_from_file_location(f"_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with mock.patch.dict(sys.modules, _modules(stand_ins)):
+        sys.modules[spec.name] = module  # which dataclasses look for
+        spec.loader.exec_module(module)
+    return module
+
+
+def _modules(stand_ins: Mapping[str, Mapping[str, object]]) -> dict[str, ModuleType]:
+    """A module for each name, and for each package above it."""
+    found: dict[str, ModuleType] = {}
+    for name, entries in stand_ins.items():
+        parts = name.split("__")
+        for end in range(1, len(parts) + 1):
+            dotted = ".".join(parts[:end])
+            found.setdefault(dotted, ModuleType(dotted)).__path__ = []
+        vars(found[".".join(parts)]).update(entries)
+    return found
