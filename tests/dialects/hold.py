@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import math
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -89,6 +93,32 @@ def deviates(
         ours = bound(deviation.step)
         theirs = np.asarray(curve(name, deviation.set, range(deviation.step + 1)))[-1]
     return bool(not abs(ours - theirs) <= relative * abs(ours))
+
+
+def files(package: str, *parts: str) -> list[Path]:
+    """Where a file of ``package`` is on the path; the package itself is not imported."""
+    found = importlib.util.find_spec(package)
+    folders = (found.submodule_search_locations or []) if found else []
+    return [file for folder in folders if (file := Path(folder, *parts)).exists()]
+
+
+def load_alone(file: Path, stands: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The module in ``file``, with ``stands`` in place of what it imports of its own package."""
+    kept = {name: sys.modules[name] for name in stands if name in sys.modules}
+    for name, entries in stands.items():
+        sys.modules[name] = ModuleType(name)
+        vars(sys.modules[name]).update(entries)
+    name = f"{file.stem}_alone"
+    try:
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None and spec.loader is not None
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        for stand in [*stands, name]:
+            sys.modules.pop(stand, None)
+        sys.modules.update(kept)
 
 
 def dialects(library: str) -> set[str]:

@@ -6,12 +6,9 @@ it imports, so that a folder with ``paddle/optimizer/lr.py`` on the path is enou
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import hold
@@ -29,43 +26,17 @@ DRIFT["LinearLR"] = {"of_scale": 1e-13}
 PLATEAU = "ReduceOnPlateau"
 
 
-def places() -> list[Path]:
-    found = importlib.util.find_spec("paddle")
-    folders = found.submodule_search_locations or [] if found else []
-    return [file for folder in folders if (file := Path(folder, "optimizer", "lr.py")).exists()]
-
-
-def loaded(file: Path) -> Any:
-    """The module paddle.optimizer.lr, without the rest of Paddle."""
-    stands: dict[str, dict[str, Any]] = {
-        "paddle": {"Tensor": type("Tensor", (), {})},
-        "paddle.base": {"core": SimpleNamespace(eager=SimpleNamespace(Tensor=SimpleNamespace))},
-        "paddle.base.data_feeder": {"check_type": None},
-        "paddle.base.framework": dict.fromkeys(
-            ["Variable", "default_main_program", "in_dygraph_mode"]
-        ),
-        "paddle.base.layer_helper": {"LayerHelper": None},
-    }
-    kept = {name: sys.modules[name] for name in stands if name in sys.modules}
-    for name, entries in stands.items():
-        sys.modules[name] = ModuleType(name)
-        vars(sys.modules[name]).update(entries)
-    try:
-        spec = importlib.util.spec_from_file_location("paddle_optimizer_lr", file)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    finally:
-        for name in stands:
-            del sys.modules[name]
-        sys.modules.update(kept)
-
-
-FILES = places()
+FILES = hold.files("paddle", "optimizer", "lr.py")
+STANDS: dict[str, dict[str, Any]] = {
+    "paddle": {"Tensor": type("Tensor", (), {})},
+    "paddle.base": {"core": SimpleNamespace(eager=SimpleNamespace(Tensor=SimpleNamespace))},
+    "paddle.base.data_feeder": {"check_type": None},
+    "paddle.base.framework": dict.fromkeys(["Variable", "default_main_program", "in_dygraph_mode"]),
+    "paddle.base.layer_helper": {"LayerHelper": None},
+}
 if not FILES:
     pytest.skip("needs paddle/optimizer/lr.py of paddlepaddle", allow_module_level=True)
-lr = loaded(FILES[0])
+lr = hold.load_alone(FILES[0], STANDS)
 
 
 def floored(source: Random) -> Parameters:
