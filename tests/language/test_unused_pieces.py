@@ -13,7 +13,6 @@ import operator_specs
 import pytest
 
 from lrgen import guard
-from lrgen.backends import BACKENDS
 from lrgen.pipeline import emit, library
 
 ULPS = 8  # of every schedule that names no other budget
