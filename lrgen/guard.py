@@ -63,6 +63,7 @@ class Guards:
         self.uses = uses
         self.known = known
         self.is_host = is_host
+        self.written: dict[Expr, Expr] = {}  # entries of lists, guarded, as the author wrote them
         for let in lets:
             scope = _Scope(known, uses[let.name])
             self.lets[let.name] = replace(let, value=self._guard(let.value, scope))
@@ -89,6 +90,7 @@ class Guards:
                     self._guard(no, scope.given(full, False, computed)),
                 ),
             )
+        plain = expr
         expr = rebuild(expr, lambda child: self._guard(child, scope))
         assert isinstance(expr, Apply)
         match expr.op, expr.args:
@@ -114,7 +116,15 @@ class Guards:
             case "**", (a, b):
                 return self._power(expr, a, b, scope)
             case "at", (values, index):
-                return replace(expr, args=(values, self._within(index, values, 1, scope)))
+                entry = replace(expr, args=(values, self._within(index, values, 1, scope)))
+                given = isinstance(self._full(values), Name)
+                if given and not scope.known.range(length_of(values)).at_least(1):
+                    # Not even its last entry may be there: what is computed instead is not used.
+                    some = apply(">", length_of(values), Number(0))
+                    zero = Number(0 if expr.kind is Kind.INT else 0.0)
+                    entry = apply("if", some, entry, zero)
+                self.written[self._full(entry)] = expand(plain, self.plain)
+                return entry
             case (("product" | "total"), (values, count)):
                 return replace(expr, args=(values, self._within(count, values, 0, scope)))
         return expr
@@ -153,8 +163,13 @@ class Guards:
         return replace(expr, args=(base, exponent))
 
     def _meant(self, expr: Expr, test: Callable[[Facts, Expr], bool], scope: _Scope) -> bool:
-        full = self._full(expr)
+        full = self._as_written(self._full(expr))
         return all(test(facts, full) for facts in scope.meant)
+
+    def _as_written(self, expr: Expr) -> Expr:
+        """``expr`` as facts speak of it: where it is meant, guards change no entry of a list."""
+        written = self.written.get(expr)
+        return written if written is not None else rebuild(expr, self._as_written)
 
     def _is_nonnegative(self, expr: Expr, scope: _Scope) -> bool:
         return scope.known.range(self._full(expr)).at_least(0) and self._rounds_safely(expr, scope)

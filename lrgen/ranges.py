@@ -98,14 +98,20 @@ class Facts:
             return known
         rows, equal = rows_of(condition, holds)
         match condition:
-            case Apply(op="==" | "!=" as op, args=(a, b)) if (
-                op == "!="
-            ) == holds and a.kind is b.kind is Kind.INT:
-                # An integer >= 0 that is not 0 is at least 1.
+            case Apply(op="and" | "or" as op, args=(a, b)) if (op == "and") == holds:
+                return self.given(a, holds).given(b, holds)
+            case Apply(op="not", args=(a,)):
+                return self.given(a, not holds)
+            case Apply(op="==" | "!=" as op, args=(a, b)) if (op == "!=") == holds and {
+                a.kind,
+                b.kind,
+            } <= {Kind.INT, Kind.REAL}:
+                # An integer >= 0 that is not 0 is at least 1, a real number above 0.
+                whole = a.kind is b.kind is Kind.INT
                 if self.range(apply("-", a, b)).at_least(0):
-                    rows = (inequality(apply("-", a, b), Number(1), False),)
+                    rows = (inequality(apply("-", a, b), Number(int(whole)), not whole),)
                 elif self.range(apply("-", b, a)).at_least(0):
-                    rows = (inequality(apply("-", b, a), Number(1), False),)
+                    rows = (inequality(apply("-", b, a), Number(int(whole)), not whole),)
         known = self._larger[condition, holds] = self._with(rows, equal)
         return known
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..expr import Apply, Expr
+from ..expr import Apply, Expr, Kind, Name, names_in
 from .base import Spelled
 from .layout import COLUMNS
 
@@ -28,15 +28,15 @@ def where_chain(
     before, _, other = chosen[-2]
     scalars = spelled.style.fills != "none" and spelled.is_host(other)
     decided = before is not None and spelled.is_host(before)
-    if spelled.is_host(value) and (scalars or decided):
-        last = spelled.text(spelled.filled(value))
+    if scalars or decided:
+        last = _as_array(last, value, spelled)
     lines: list[str] = []
     result = last
     for index, (condition, text, own) in enumerate(reversed(chosen[:-1])):
         assert condition is not None
         decided = spelled.is_host(condition)
         if decided:  # by Python
-            one = spelled.text(spelled.filled(own)) if spelled.is_host(own) else text
+            one = _as_array(text, own, spelled)
             if isinstance(own, Apply) and own.op == "if" and not one.isidentifier():
                 one = f"({one})"
             choice = f"{one} if {spelled.text(condition)} else {result}"
@@ -51,6 +51,13 @@ def where_chain(
             # A cast at the end is set apart where the line would be too long with it.
             lines += [f"lr = {choice}", final.format("lr")]
     return ["", *lines]
+
+
+def _as_array(text: str, value: Expr, spelled: Spelled) -> str:
+    """``text``, the code of ``value``, of the shape of ``step`` whatever Python decides."""
+    if not spelled.varying.isdisjoint(names_in(value)):
+        return text
+    return spelled.text(spelled.filled(Name(text, Kind.REAL) if text.isidentifier() else value))
 
 
 PLAIN = "return {0}"
