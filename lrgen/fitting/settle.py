@@ -1,0 +1,234 @@
+"""The plainest parameters that still draw the curve, and which of them the curve leaves open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..schedule import Value
+from .curves import Candidate
+from .knots import roundest
+from .points import Coordinate, Data, Values, coordinates, descend, worst
+from .search import Clock
+
+NEAR = 30.0
+"""Widths by which a start may be off: the nearest in the mean is not the nearest at worst."""
+LIMITS = (1.0, 1.6, 4.0)
+TURNS = 6
+MOST_DIGITS = 17
+MOST_DOUBLINGS = 60
+MOST_ENTRIES = 24
+FARTHER = 4
+"""How many times the length of the log a parameter is tried at."""
+
+
+def settled(
+    candidate: Candidate, values: Mapping[str, Value], data: Data, spacing: int, clock: Clock
+) -> Values | None:
+    """The plainest values near ``values`` with which every row is within its width.
+
+    None where there are none near.
+    """
+    every = coordinates(candidate, values)
+    reals = [one for one in every if not one.is_whole][:MOST_ENTRIES]
+    start, _ = descend(candidate, values, reals, data, 10)
+    if worst(candidate, start, data) > NEAR:
+        return None
+    for limit in LIMITS:
+        found = _plainer(candidate, start, every, data, spacing, limit, clock)
+        if worst(candidate, found, data) <= 1:
+            return found
+    return start if worst(candidate, start, data) <= 1 else None
+
+
+def _plainer(
+    candidate: Candidate,
+    values: Values,
+    every: Sequence[Coordinate],
+    data: Data,
+    spacing: int,
+    limit: float,
+    clock: Clock,
+) -> Values:
+    """Defaults where they do, then whole numbers with zeros at their ends, then short decimals."""
+    found = dict(values)
+    left = list(every)
+    for words in [p for p in candidate.parameters if p.type in ("flag", "choice")]:
+        trial = {**found, words.name: words.default}
+        if trial != found and worst(candidate, trial, data) <= limit:
+            found = trial
+    # Lengths that only scale a ratio, such as decay_steps, come before the ratio.
+    for coordinate in sorted(every, key=lambda one: (not one.is_whole, one.is_rate)):
+        if coordinate.default is None or clock.is_over:
+            continue
+        trial = _with(candidate, found, coordinate, coordinate.default, left, data, limit)
+        if trial is not None:
+            found = trial
+            left.remove(coordinate)
+    for coordinate in [one for one in left if one.is_whole]:
+        number = int(coordinate.of(found))
+        near = [roundest(max(number - reach, 0), number + reach) for reach in (spacing, spacing // 3, 1)]
+        for plain in dict.fromkeys(near):
+            if plain == number or clock.is_over or _digits(plain) >= _digits(number):
+                continue
+            trial = _with(candidate, found, coordinate, plain, left, data, limit)
+            if trial is not None:
+                found = trial
+                break
+        left.remove(coordinate)
+    for coordinate in list(left):
+        left.remove(coordinate)
+        number = coordinate.of(found)
+        for digits in range(1, MOST_DIGITS):
+            plain = float(f"{number:.{digits - 1}e}")
+            if clock.is_over or plain == number:
+                break
+            trial = _with(candidate, found, coordinate, plain, [*left, coordinate], data, limit)
+            if trial is not None:
+                found = trial
+                break
+    return found
+
+
+def _with(
+    candidate: Candidate,
+    values: Values,
+    coordinate: Coordinate,
+    number: float,
+    left: Sequence[Coordinate],
+    data: Data,
+    limit: float,
+) -> Values | None:
+    """``values`` with ``number`` for one of them, the real ones that are left led after it."""
+    trial = coordinate.put(values, number)
+    if worst(candidate, trial, data) <= limit:
+        return trial
+    others = [one for one in left if one != coordinate and not one.is_whole][:MOST_ENTRIES]
+    if not others:
+        return None
+    trial, _ = descend(candidate, trial, others, data, TURNS)
+    return trial if worst(candidate, trial, data) <= limit else None
+
+
+def _digits(number: float | int) -> int:
+    """Significant digits of its shortest decimal."""
+    text = repr(abs(number)).partition("e")[0].replace(".", "").lstrip("0").rstrip("0")
+    return max(len(text), 1)
+
+
+def plainness(candidate: Candidate, values: Mapping[str, Value]) -> tuple[int, int, int]:
+    """How much there is to say: numbers and words that are no defaults with their digits, how many
+    they are, and how many parameters there are. Less is plainer."""
+    said = digits = 0
+    for parameter in candidate.parameters:
+        value = values[parameter.name]
+        if isinstance(value, tuple):
+            said += len(value)
+            digits += sum(_digits(entry) for entry in value)
+        elif value != parameter.default:
+            said += 1
+            digits += 1 if isinstance(value, str | bool) else _digits(value)
+    return said + digits, said, len(candidate.parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """How far parameters may be moved while the curve stays within the log's rounding.
+
+    Attributes:
+        ranges: Whole numbers that may be others: the least and the greatest.
+        open: Parameters that the log does not fix at all, each with other values that draw it.
+    """
+
+    ranges: Mapping[str, tuple[int, int]]
+    open: Mapping[str, Values]
+
+
+def leeway(candidate: Candidate, values: Values, data: Data, clock: Clock) -> Leeway:
+    """What of ``values`` the log leaves open, the others led after each."""
+    ranges: dict[str, tuple[int, int]] = {}
+    loose: dict[str, Values] = {}
+    every = coordinates(candidate, values)[:MOST_ENTRIES]
+    for coordinate in every:
+        if clock.is_over:
+            break
+        others = [one for one in every if one != coordinate]
+        if coordinate.is_whole:
+            low, high, far = _range(candidate, values, coordinate, others, data)
+            if far is not None and not _same(candidate, values, far, data):
+                loose[str(coordinate)] = far
+            elif far is None and low < high:
+                ranges[str(coordinate)] = (low, high)
+            continue
+        for number in _others(coordinate.of(values), float(data.rates.max()) or 1.0):
+            other = _led(candidate, values, coordinate, number, others, data)
+            if other is not None and not _same(candidate, values, other, data):
+                loose[str(coordinate)] = other
+                break
+    return Leeway(ranges, loose)
+
+
+def _others(number: float, peak: float) -> tuple[float, ...]:
+    return (2 * number, number / 2) if number else (0.1 * peak,)
+
+
+def _range(
+    candidate: Candidate,
+    values: Values,
+    coordinate: Coordinate,
+    others: Sequence[Coordinate],
+    data: Data,
+) -> tuple[int, int, Values | None]:
+    """The least and the greatest that it may be, and values far away if it may be there."""
+    start = int(coordinate.of(values))
+    limit = FARTHER * (max(start, int(data.steps[-1])) + 1)
+    ends = []
+    for sign in (-1, 1):
+        good, step = start, 1
+        for _ in range(MOST_DOUBLINGS):
+            trial = _led(candidate, values, coordinate, start + sign * step, others, data)
+            if trial is None or (sign < 0 and start - step < 0):
+                break
+            good = start + sign * step
+            if step > limit:
+                return start, good, trial
+            step *= 2
+        bad = start + sign * step
+        while abs(bad - good) > 1:
+            middle = (bad + good) // 2
+            if middle >= 0 and _led(candidate, values, coordinate, middle, others, data) is not None:
+                good = middle
+            else:
+                bad = middle
+        ends.append(good)
+    return ends[0], ends[1], None
+
+
+def _led(
+    candidate: Candidate,
+    values: Values,
+    coordinate: Coordinate,
+    number: float,
+    others: Sequence[Coordinate],
+    data: Data,
+) -> Values | None:
+    if coordinate.is_whole and number < 0 and coordinate.parameter.type.startswith("steps"):
+        return None
+    trial = coordinate.put(values, number)
+    if worst(candidate, trial, data) <= 1:
+        return trial
+    trial, _ = descend(candidate, trial, others, data, TURNS)
+    return trial if worst(candidate, trial, data) <= 1 else None
+
+
+def _same(candidate: Candidate, a: Values, b: Values, data: Data) -> bool:
+    """Whether two sets of values draw one curve, past the log too: another spelling of it."""
+    far = np.unique(np.linspace(0, FARTHER * int(data.steps[-1]) + 8, 2_000).astype(np.int64))
+    curves = candidate.curve(a, far), candidate.curve(b, far)
+    if curves[0] is None or curves[1] is None:
+        return False
+    gap = float(np.max(np.abs(curves[0] - curves[1])))
+    return gap <= 2 * float(data.widths.max()) + 1e-3 * float(np.min(data.rates)) and math.isfinite(gap)
