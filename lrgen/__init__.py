@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .bound import Bound, Loaded, load
     from .errors import SpecError
+    from .fitting.finder import fit
+    from .fitting.verdict import Fit
     from .schedule import Parameter
 
 __version__ = "0.1.0"
-__all__ = ["Bound", "Loaded", "Parameter", "SpecError", "__version__", "load"]
+__all__ = ["Bound", "Fit", "Loaded", "Parameter", "SpecError", "__version__", "fit", "load"]
 
 _HOMES = {
     "Bound": "bound",
     "Loaded": "bound",
     "load": "bound",
+    "Fit": "fitting.verdict",
+    "fit": "fitting.finder",
     "SpecError": "errors",
     "Parameter": "schedule",
 }

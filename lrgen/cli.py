@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from . import __version__
 from .compare.options import add_diff, add_verify
+from .fitting.command import add_fit, run_fit
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -146,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="hold your own code against exact values")
     verify.set_defaults(run=_verify)
     add_verify(verify)
+    fit = commands.add_parser("fit", help="tell which schedule drew a logged curve")
+    fit.set_defaults(run=_fit)
+    add_fit(fit)
     return parser
 
 
@@ -488,7 +492,7 @@ def _memory(document: Document) -> dict[str, Any]:
     }
 
 
-# -- plot, diff and verify ---------------------------------------------------------------------
+# -- plot, diff, verify and fit ----------------------------------------------------------------
 
 
 def _plot(options: argparse.Namespace) -> int:
@@ -552,6 +556,16 @@ def _verify(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     print(text, end="")
     return DONE if right else FAILED
+
+
+def _fit(options: argparse.Namespace) -> int:
+    try:
+        with Progress() as progress:
+            text, is_found = run_fit(options, progress, _workers())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    print(text, end="")
+    return DONE if is_found else FAILED
 
 
 def _shown(arguments: Sequence[str], settings: Sequence[str]) -> list[Shown]:

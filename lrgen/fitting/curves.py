@@ -49,6 +49,10 @@ class Candidate:
         function: Callable[..., Any] = scope[written.name]
         return function
 
+    def __reduce__(self) -> tuple[type[Candidate], tuple[str, Schedule]]:
+        # Compiled code stays in its process.
+        return Candidate, (self.name, self.schedule)
+
     def curve(self, values: Values, steps: Steps) -> Array | None:
         """The rate at each of ``steps``; None for values that the schedule does not allow."""
         try:
@@ -69,7 +73,9 @@ class Candidate:
             return []
 
 
-def candidates(among: Iterable[str] = (), own: Iterable[str] = (), every: bool = False) -> list[Candidate]:
+def candidates(
+    among: Iterable[str] = (), own: Iterable[str] = (), every: bool = False
+) -> list[Candidate]:
     """Schedules to try, those with few parameters first.
 
     Left out is what cannot be found again from a curve of rates: what observes a metric, what

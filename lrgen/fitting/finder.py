@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..schedule import Value
+from ..workers import each
 from .curves import Candidate, candidates
 from .knots import Hints, hints_of
 from .log import Log, Unreadable, log_of
 from .points import Data
 from .rounding import Level, levels
-from .search import Clock, Found, search
-from .settle import Leeway, leeway, plainness, settled
+from .search import Budget, Found, search
+from .settle import leeway, plainness, settled
 from .verdict import Finding, Fit, finding, parting, ranked, status_of
 
 SECONDS = 45.0
 """For the whole search; what is left out then is said."""
-SECONDS_EACH = 1.2
+SECONDS_EACH = 3.0
 SETTLED_ROWS = 1_500
 NEAREST = 12
 """Schedules tried again with steps counted from another number."""
@@ -68,37 +71,39 @@ class _Drawn:
     ways: list[tuple[Candidate, Mapping[str, Value]]]
 
 
-def fit_log(log: Log, tried: Sequence[Candidate], progress: Progress | None = None) -> Fit:
-    """Which of ``tried`` drew ``log``.
+def fit_log(
+    log: Log, tried: Sequence[Candidate], progress: Progress | None = None, workers: int = 1
+) -> Fit:
+    """Which of ``tried`` drew ``log``, searched for by ``workers`` processes.
 
     Raises:
         Unreadable: For a log of fewer than two steps.
     """
     if len(log.steps) < 2:
         raise Unreadable("one step is no curve. Give a log of at least two.")
-    clock = Clock.of(SECONDS)
+    budget = Budget.of(SECONDS)
     peak = float(log.rates.max()) or 1.0
     readings = levels(log.rates, log.texts)
     loosest = Data(log.steps, log.rates, readings[-1].widths(log.rates, peak))
     hints = hints_of(loosest.steps, loosest.rates, loosest.widths)
-    found, left_out = _searched(tried, loosest, hints, clock, progress)
+    found, left_out = _searched(tried, loosest, hints, budget, progress, workers)
     shift = 0
-    drawn = _drawn(found, loosest, readings, hints, clock)
+    drawn = _drawn(found, loosest, readings, hints, budget)
     if drawn is None:
         nearest = [one.candidate for one in sorted(found, key=_order)[:NEAREST]]
         for other in SHIFTS:
-            if log.steps[0] + other < 0 or clock.is_over:
+            if log.steps[0] + other < 0 or budget.is_spent:
                 continue
             moved = replace(loosest, steps=loosest.steps + other)
             own = hints_of(moved.steps, moved.rates, moved.widths)
-            again, _ = _searched(nearest, moved, own, clock, None)
-            drawn = _drawn(again, moved, readings, own, clock)
+            again, _ = _searched(nearest, moved, own, budget, None, workers)
+            drawn = _drawn(again, moved, readings, own, budget)
             if drawn is not None:
                 shift = other
                 break
     if drawn is None:
         return _unknown(log, found, loosest, readings[-1], left_out)
-    return _verdict(log, drawn, found, shift, left_out, clock, len(tried))
+    return _verdict(log, drawn, found, shift, left_out, budget, len(tried))
 
 
 def _order(one: Found) -> tuple[float, str]:
@@ -106,21 +111,39 @@ def _order(one: Found) -> tuple[float, str]:
 
 
 def _searched(
-    tried: Sequence[Candidate], data: Data, hints: Hints, clock: Clock, progress: Progress | None
+    tried: Sequence[Candidate],
+    data: Data,
+    hints: Hints,
+    budget: Budget,
+    progress: Progress | None,
+    workers: int,
 ) -> tuple[list[Found], tuple[str, ...]]:
-    found, left_out = [], []
-    for number, candidate in enumerate(tried):
+    one_search = partial(_one, data=data, hints=hints, end=budget.end)
+    found: list[Found] = []
+    left_out: list[str] = []
+    for number, (candidate, result) in enumerate(zip(tried, each(one_search, tried, workers))):
         if progress is not None:
             progress(number, len(tried), candidate.name)
-        if clock.is_over:
+        if result is None:
             left_out.append(candidate.name)
-            continue
-        found.append(search(candidate, data, hints, Clock.of(SECONDS_EACH)))
+        else:
+            found.append(Found(candidate, *result))
     return found, tuple(left_out)
 
 
+def _one(
+    candidate: Candidate, data: Data, hints: Hints, end: float
+) -> tuple[dict[str, Value], float] | None:
+    """What a search finds, without the candidate, whose code no process can send to another."""
+    seconds = min(SECONDS_EACH, end - time.monotonic())
+    if seconds <= 0:
+        return None
+    found = search(candidate, data, hints, Budget.of(seconds))
+    return found.values, found.off
+
+
 def _drawn(
-    found: Sequence[Found], data: Data, readings: Sequence[Level], hints: Hints, clock: Clock
+    found: Sequence[Found], data: Data, readings: Sequence[Level], hints: Hints, budget: Budget
 ) -> _Drawn | None:
     """Those that draw the curve, settled at the strictest reading that any holds to."""
     peak = float(data.rates.max()) or 1.0
@@ -131,11 +154,13 @@ def _drawn(
         for one in sorted(found, key=_order):
             if one.off > 1e3:
                 break
-            values = settled(one.candidate, one.values, some, hints.spacing, Clock.of(SECONDS_EACH))
+            values = settled(
+                one.candidate, one.values, some, hints.spacing, Budget.of(SECONDS_EACH)
+            )
             if values is None:
                 continue
             if not finding(one.candidate, values, exactly).fits:
-                again = Clock.of(SECONDS_EACH)
+                again = Budget.of(SECONDS_EACH)
                 values = settled(one.candidate, values, exactly, hints.spacing, again)
             if values is not None:
                 ways.append((one.candidate, values))
@@ -167,14 +192,14 @@ def _verdict(
     found: Sequence[Found],
     shift: int,
     left_out: tuple[str, ...],
-    clock: Clock,
+    budget: Budget,
     tried: int,
 ) -> Fit:
     ways = ranked(drawn.ways)
     best, values = ways[0]
     _check(best, values, drawn.data)
     some = drawn.data.some(SETTLED_ROWS)
-    free = leeway(best, dict(values), some, Clock.of(3.0))
+    free = leeway(best, dict(values), some, Budget.of(3.0))
     findings: list[Finding] = []
     for one in ways[:MOST_COMPARED]:
         own = finding(*one, drawn.data)
@@ -207,5 +232,3 @@ def _check(candidate: Candidate, values: Mapping[str, Value], data: Data) -> Non
     for step, rate, width in zip(some.steps, some.rates, some.widths):
         gap = abs(candidate.exactly(values, int(step)) - float(rate))
         assert gap <= float(width) * (1 + 1e-6), "emitted code is the formula to a few ulp"
-
-

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 MOST_KNOTS = 8
-MOST_HINTS = 14
+MOST_HINTS = 16
 MOST_ENTRIES = 40
 """A list of places longer than this is not searched for."""
 SCALES = (400, 100, 40)
@@ -94,7 +94,7 @@ def hints_of(steps: Steps, rates: Array, widths: Array) -> Hints:
     edges = [place for place in knots if place > first][:MOST_KNOTS]
     lengths = [b - a for a, b in pairwise(sorted({0, *edges}))]
     period = period_of(jumps)
-    tried: list[int] = [*period, *edges, 0]
+    tried: list[int] = [*period, *edges[:5], 0, *lengths[1:3], *edges[5:]]
     tried += [roundest(place - spacing, place + spacing) for place in edges]
     tried += [last, last + spacing, *lengths, *(b - a for a in edges for b in edges if b > a)]
     tried += [last - place for place in edges if place < last]
@@ -108,7 +108,9 @@ def hints_of(steps: Steps, rates: Array, widths: Array) -> Hints:
         levels=_levels(steps, rates, jumps, sorted(edges), turns),
         ratios=_ratios(jumps, rates),
         spacing=spacing,
-        knots=tuple(sorted({first, last, *edges, *(j.before for j in jumps), *(j.after for j in jumps)})),
+        knots=tuple(
+            sorted({first, last, *edges, *(j.before for j in jumps), *(j.after for j in jumps)})
+        ),
     )
 
 
@@ -121,12 +123,16 @@ def jumps_of(steps: Steps, rates: Array, widths: Array) -> list[Jump]:
         return []
     around[0], around[-1] = slope[1], slope[-2]
     # Two in a row where a cycle is short: what is beyond the next counts then.
-    beyond = np.maximum(np.append(slope[2:], (0.0, 0.0)), np.append((0.0, 0.0), slope[:-2]))[: len(slope)]
+    beyond = np.maximum(np.append(slope[2:], (0.0, 0.0)), np.append((0.0, 0.0), slope[:-2]))[
+        : len(slope)
+    ]
     noise = 4 * (widths[1:] + widths[:-1])
     local = np.maximum(np.abs(rates[1:]), np.abs(rates[:-1]))
-    is_jump = (np.abs(change) > np.maximum(noise, 2e-3 * local)) & (
-        slope > JUMP * np.minimum(around, np.maximum(beyond, 1e-300) * 2)
-    ) & (slope > JUMP * np.median(slope))
+    is_jump = (
+        (np.abs(change) > np.maximum(noise, 2e-3 * local))
+        & (slope > JUMP * np.minimum(around, np.maximum(beyond, 1e-300) * 2))
+        & (slope > JUMP * np.median(slope))
+    )
     return [
         Jump(int(steps[k]), int(steps[k + 1]), float(rates[k]), float(rates[k + 1]))
         for k in np.flatnonzero(is_jump)
@@ -192,15 +198,22 @@ def turns_of(steps: Steps, rates: Array, widths: Array) -> list[int]:
 
 
 def period_of(jumps: Sequence[Jump]) -> list[int]:
-    """Lengths whose multiples have a jump each, at every jump so far."""
-    if not jumps:
-        return []
-    low = max(jump.before / k for k, jump in enumerate(jumps, 1))
-    high = min(jump.after / k for k, jump in enumerate(jumps, 1))
-    lowest, highest = math.floor(low) + 1, math.floor(high)
-    if lowest > highest:
-        return []
-    return list(dict.fromkeys((roundest(lowest, highest), (lowest + highest) // 2)))
+    """Lengths whose multiples have a jump each: counted from update 0, or from one of the first
+    two jumps where what comes before them is something else."""
+    found: list[int] = []
+    starts = [
+        (0, 0, jumps),
+        *((j.before, j.after, jumps[k + 1 :]) for k, j in enumerate(jumps[:2])),
+    ]
+    for before, after, later in starts:
+        if not later:
+            continue
+        low = max((jump.before - after) / k for k, jump in enumerate(later, 1))
+        high = min((jump.after - before) / k for k, jump in enumerate(later, 1))
+        lowest, highest = math.floor(low) + 1, math.floor(high)
+        if lowest <= highest:
+            found += [roundest(lowest, highest), (lowest + highest) // 2]
+    return list(dict.fromkeys(found))
 
 
 def _distinct(places: Iterable[int], spacing: int) -> list[int]:
@@ -222,7 +235,11 @@ def _reals(
 ) -> tuple[float, ...]:
     top, first, final, low = rates.max(), rates[0], rates[-1], rates.min()
     last = max(int(steps[-1]), 1)
-    found = [_ratio(b, a) for jump in jumps[:2] for a, b in ((jump.old, jump.new),)]
+    between = [b.after - a.after for a, b in pairwise(jumps)]
+    cycles = [jumps[0].after, *between] if jumps else []
+    found = [round(b / a, 1) for a, b in pairwise(cycles) if a > 0][:2]
+    found += [_ratio(b.new, a.new) for a, b in pairwise(jumps)][:1]
+    found += [_ratio(jump.new, jump.old) for jump in jumps[:2]]
     found += [_ratio(*pair) for pair in ((final, top), (first, top), (low, top))]
     found += [_ratio(*pair) for pair in ((top, first), (first, final), (top, final))]
     if first > 0 and final > 0 and first != final:
@@ -230,9 +247,6 @@ def _reals(
     half = len(rates) // 2
     if rates[half] > 0 and final > 0 and rates[half] != final:
         found.append(float((final / rates[half]) ** (1 / max(int(steps[-1] - steps[half]), 1))))
-    between = [b.after - a.after for a, b in pairwise(jumps)]
-    cycles = [jumps[0].after, *between] if jumps else []
-    found += [round(b / a, 1) for a, b in pairwise(cycles) if a > 0][:2]
     found += [place / last for place in edges[:3]]
     found += [*COMMON]
     return tuple(dict.fromkeys(one for one in found if math.isfinite(one) and one > 0))

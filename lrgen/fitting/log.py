@@ -8,6 +8,7 @@ import json
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,7 @@ def read_log(path: Path, column: str | None = None, step_column: str | None = No
     return _log(path, table, steps_at, rates_at)
 
 
-def log_of(
-    steps: Sequence[int] | NDArray[Any], rates: Sequence[float] | NDArray[Any]
-) -> Log:
+def log_of(steps: Sequence[int] | NDArray[Any], rates: Sequence[float] | NDArray[Any]) -> Log:
     """Steps and rates of one's own.
 
     Raises:
@@ -257,7 +256,9 @@ def _last_part(name: str) -> str:
 
 
 def _has_numbers(table: _Table, column: int) -> bool:
-    return any(column < len(cells) and _number(cells[column]) is not None for _, cells in table.rows)
+    return any(
+        column < len(cells) and _number(cells[column]) is not None for _, cells in table.rows
+    )
 
 
 def _counts(table: _Table, column: int) -> bool:
@@ -265,7 +266,7 @@ def _counts(table: _Table, column: int) -> bool:
     found = [_number(cells[column]) for _, cells in table.rows if column < len(cells)]
     if any(one is None or one < 0 or one != int(one) for one in found) or len(found) < 2:
         return False
-    rises = sum(b > a for a, b in zip(found, found[1:]) if a is not None and b is not None)
+    rises = sum(b > a for a, b in pairwise(found) if a is not None and b is not None)
     return 10 * rises >= 9 * (len(found) - 1) or rises + 20 >= len(found)
 
 

@@ -195,7 +195,10 @@ def _slopes(
             size = 1e-6 * max(abs(number), 1e-3)
         for signed in (size, -size):
             moved = candidate.curve(coordinate.put(values, number + signed), data.steps)
-            if moved is not None and coordinate.of(coordinate.put(values, number + signed)) != number:
+            if (
+                moved is not None
+                and coordinate.of(coordinate.put(values, number + signed)) != number
+            ):
                 columns[:, k] = (moved - curve) * (size / signed) / data.widths
                 break
         scales.append(size)

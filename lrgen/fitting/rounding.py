@@ -72,7 +72,9 @@ def levels(rates: Array, texts: Sequence[str]) -> tuple[Level, ...]:
         return Level("float32", float32=True), loose32
     if digits >= FLOAT64_DIGITS:
         return (Level("binary64", share=RECURSIVE64),)
-    if FLOAT32_DIGITS < digits <= 9 and all(_is_shortest32(r, texts[k]) for r, k in zip(some, chosen)):
+    if FLOAT32_DIGITS < digits <= 9 and all(
+        _is_shortest32(r, texts[k]) for r, k in zip(some, chosen)
+    ):
         return Level("float32", float32=True), loose32
     if _has_fixed_places(spelled, some):
         strict = Level(f"{decimals} places after the point", decimals=decimals)
@@ -113,12 +115,14 @@ def _has_fixed_places(spelled: Sequence[tuple[int, int, bool, bool]], rates: Arr
     places = {one[1] for one in spelled}
     if len(places) == 1 and any(one[2] for one in spelled):
         return True  # padded with zeros to one width
-    top = rates.max()
-    low = [one[1] for one, rate in zip(spelled, rates) if 0 < rate < top / 10]
-    high = [one[1] for one, rate in zip(spelled, rates) if rate >= top / 10]
+    # Digits that are kept move one place to the right with each power of ten that a rate falls.
+    powers = np.floor(np.log10(np.where(rates > 0, rates, 1.0)))
+    top = powers[rates > 0].max() if (rates > 0).any() else 0.0
+    low = [one[1] for one, rate, power in zip(spelled, rates, powers) if rate > 0 and power < top]
+    high = [one[1] for one, rate, power in zip(spelled, rates, powers) if rate > 0 and power == top]
     most = max(places)
     full = sum(one[1] >= most - 1 for one in spelled)
-    return bool(low) and len(high) > 2 and max(high) >= most and 2 * full > len(spelled)
+    return len(low) > 2 and len(high) > 2 and max(high) >= most and 2 * full > len(spelled)
 
 
 def _is_shortest32(rate: float, text: str) -> bool:

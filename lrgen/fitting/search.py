@@ -29,8 +29,11 @@ MOST_LED = 16
 MOST_REFINED = 3
 MOST_SHAPES = 12
 MOST_LISTS = 300
-HOPEFUL = 0.03
-"""Share of the curve's height by which a start may be off and still be refined."""
+MOST_STEPPED = 200
+"""Times that whole numbers are moved, from each start."""
+HOPEFUL, HOPELESS = 0.03, 0.15
+"""Shares of the curve's height by which a start may be off on average: to be led on as exactly as
+the log is, and to be looked at more closely at all, unless there is none better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +45,24 @@ class Found:
     off: float
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """When to stop."""
+@dataclass(slots=True)
+class Budget:
+    """How much may still be tried. The count makes a search the same on every machine; the clock
+    is for schedules that are slow to compute."""
 
+    tries: int
     end: float
 
-    @property
-    def is_over(self) -> bool:
-        return time.monotonic() > self.end
-
     @classmethod
-    def of(cls, seconds: float) -> Clock:
-        return cls(time.monotonic() + seconds)
+    def of(cls, seconds: float, tries: int = 10**9) -> Budget:
+        return cls(tries, time.monotonic() + seconds)
+
+    @property
+    def is_spent(self) -> bool:
+        return self.tries <= 0 or time.monotonic() > self.end
 
 
-def search(candidate: Candidate, data: Data, hints: Hints, clock: Clock) -> Found:
+def search(candidate: Candidate, data: Data, hints: Hints, budget: Budget) -> Found:
     """The nearest that was found."""
     height = float(np.ptp(data.rates)) or float(data.rates.max()) or 1.0
     peak = float(data.rates.max()) or 1.0
@@ -67,24 +72,25 @@ def search(candidate: Candidate, data: Data, hints: Hints, clock: Clock) -> Foun
     best: tuple[float, Values] = (math.inf, candidate.schedule.defaults)
     led: list[tuple[float, int, Values]] = []
     for shape in _shapes(candidate, coarse, hints):
-        if clock.is_over and led:
+        if budget.is_spent and led:
             break
         tried = _tried(candidate, shape, coarse, hints)
         for number, (_, values) in enumerate(tried):
-            if clock.is_over and number:
+            if budget.is_spent and number:
                 break
             free = _movable(candidate, values)
             found, cost = descend(candidate, values, free, coarse, 5)
             led.append((cost, len(led), found))
     led.sort(key=lambda one: one[:2])
     for cost, _, values in _apart(led)[:MOST_REFINED]:
-        if math.sqrt(cost) > 4 * HOPEFUL and best[0] < math.inf:
+        if math.sqrt(cost) > HOPELESS and best[0] < math.inf:
             break
-        found = refine(candidate, values, data, (medium, fine), hints, peak, clock)
+        own = Budget(MOST_STEPPED, budget.end)
+        found = refine(candidate, values, (medium, fine), hints, peak, own)
         off = worst(candidate, found, fine)
         if off < best[0] or best[0] == math.inf:
             best = (off, found)
-        if off <= 1 or clock.is_over:
+        if off <= 1 or budget.is_spent:
             break
     return Found(candidate, best[1], worst(candidate, best[1], data))
 
@@ -92,31 +98,48 @@ def search(candidate: Candidate, data: Data, hints: Hints, clock: Clock) -> Foun
 def refine(
     candidate: Candidate,
     values: Values,
-    data: Data,
     rows: tuple[Data, Data],
     hints: Hints,
     peak: float,
-    clock: Clock,
+    budget: Budget,
 ) -> Values:
     """Downhill from ``values``, first with every row alike, then as exactly as the log is."""
     medium, fine = rows
     found, cost = descend(candidate, values, _movable(candidate, values), medium, 12)
-    if math.sqrt(cost) > HOPEFUL:
-        found, cost = _stepped(candidate, found, medium, hints.spacing, clock)
+    if HOPEFUL < math.sqrt(cost) < HOPELESS:
+        found, cost = _stepped(candidate, found, medium, hints.spacing, budget)
     if math.sqrt(cost) > HOPEFUL:
         return found
     for width in (1e-4 * peak, 1e-6 * peak, 0.0):
         rows_now = fine.at_least(width)
         found, _ = descend(candidate, found, _movable(candidate, found), rows_now, 15)
         if worst(candidate, found, rows_now) > 1:
-            found, _ = _stepped(candidate, found, rows_now, hints.spacing, clock)
-        if worst(candidate, found, fine) <= 1 or clock.is_over:
+            found, _ = _stepped(candidate, found, rows_now, hints.spacing, budget)
+        found = _snapped(candidate, found, rows_now)
+        if worst(candidate, found, fine) <= 1 or budget.is_spent:
             break
     return found
 
 
+def _snapped(candidate: Candidate, values: Values, data: Data) -> Values:
+    """``values`` with short decimals where these are no worse: a growth of 1.9999999999 has other
+    boundaries than one of 2."""
+    best, cost = values, misfit(candidate, values, data)
+    for coordinate in coordinates(candidate, values)[:12]:
+        if coordinate.is_whole or coordinate.is_rate:
+            continue
+        for digits in (2, 3, 5):
+            trial = coordinate.put(best, float(f"{coordinate.of(best):.{digits - 1}e}"))
+            rates = [one for one in coordinates(candidate, trial)[:12] if one.is_rate]
+            trial, trial_cost = descend(candidate, trial, rates, data, 3)
+            if trial_cost <= cost * 1.01:
+                best, cost = trial, trial_cost
+                break
+    return best
+
+
 def _stepped(
-    candidate: Candidate, values: Values, data: Data, spacing: int, clock: Clock
+    candidate: Candidate, values: Values, data: Data, spacing: int, budget: Budget
 ) -> tuple[Values, float]:
     """Whole numbers moved one by one and in pairs, ever less, and the others led after them."""
     best, cost = dict(values), misfit(candidate, values, data)
@@ -130,19 +153,22 @@ def _stepped(
         pairs = itertools.combinations(whole, 2)
         moves += [((a, s), (b, t)) for a, b in pairs for s in (1, -1) for t in (1, -1)]  # type: ignore[misc]
     size = max(1, 4 * spacing)
-    while size >= 1 and not clock.is_over:
+    while size >= 1 and not budget.is_spent:
         for _ in range(4):
             improved = False
             for move in moves:
                 trial = best
                 for coordinate, sign in move:
+                    if coordinate.parameter.type == "count" and size > 2:
+                        continue
                     trial = coordinate.put(trial, coordinate.of(trial) + sign * size)
                 if trial == best:
                     continue
                 found, trial_cost = descend(candidate, trial, reals, data, 3)
+                budget.tries -= 1
                 if trial_cost < cost * (1 - 1e-9):
                     best, cost, improved = found, trial_cost, True
-                if clock.is_over:
+                if budget.is_spent:
                     return best, cost
             if not improved:
                 break
@@ -151,8 +177,9 @@ def _stepped(
 
 
 def _movable(candidate: Candidate, values: Values) -> list[Coordinate]:
-    """What is led downhill: every number, but of long lists the places alone stay."""
-    every = coordinates(candidate, values)
+    """What is led downhill: every number but counts, which have no slope; of long lists the rates
+    alone."""
+    every = [one for one in coordinates(candidate, values) if one.parameter.type != "count"]
     if len(every) <= 16:
         return every
     return [one for one in every if not one.is_whole][:60]
@@ -297,4 +324,3 @@ def _spread(options: Sequence[Sequence[Value]], most: int) -> list[tuple[Value, 
         if len(found) >= most:
             break
     return list(found)
-

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..schedule import Value
 from .curves import Candidate
 from .knots import roundest
 from .points import Coordinate, Data, Values, coordinates, descend, worst
-from .search import Clock
+from .search import Budget
 
 NEAR = 30.0
 """Widths by which a start may be off: the nearest in the mean is not the nearest at worst."""
@@ -26,7 +25,7 @@ FARTHER = 4
 
 
 def settled(
-    candidate: Candidate, values: Mapping[str, Value], data: Data, spacing: int, clock: Clock
+    candidate: Candidate, values: Mapping[str, Value], data: Data, spacing: int, budget: Budget
 ) -> Values | None:
     """The plainest values near ``values`` with which every row is within its width.
 
@@ -37,11 +36,60 @@ def settled(
     start, _ = descend(candidate, values, reals, data, 10)
     if worst(candidate, start, data) > NEAR:
         return None
+    start = _shorter(candidate, start, data)
+    every = coordinates(candidate, start)
     for limit in LIMITS:
-        found = _plainer(candidate, start, every, data, spacing, limit, clock)
+        found = _plainer(candidate, start, every, data, spacing, limit, budget)
         if worst(candidate, found, data) <= 1:
             return found
     return start if worst(candidate, start, data) <= 1 else None
+
+
+def _shorter(candidate: Candidate, values: Values, data: Data) -> Values:
+    """``values`` without the entries of lists that the curve does not need."""
+    lists = [p.name for p in candidate.parameters if isinstance(values[p.name], tuple)]
+    found, place = values, 0
+    limit = max(1.5, worst(candidate, values, data))
+    while lists and place < max(len(_list(found, name)) for name in lists):
+        if len(coordinates(candidate, found)) > 2 * MOST_ENTRIES:
+            break
+        for trial in _without(found, lists, place):
+            if trial == found:
+                continue
+            rates = [one for one in coordinates(candidate, trial) if not one.is_whole]
+            trial, _ = descend(candidate, trial, rates, data, TURNS)
+            if worst(candidate, trial, data) <= limit:
+                found = trial
+                break
+        else:
+            place += 1
+    return found
+
+
+def _list(values: Values, name: str) -> tuple[float, ...]:
+    value = values[name]
+    assert isinstance(value, tuple), "a parameter that is a list has one"
+    return value
+
+
+def _without(values: Values, lists: Sequence[str], place: int) -> Iterator[Values]:
+    """``values`` with one entry less: of all lists at ``place``, of the longer ones after it, and
+    of each list alone."""
+    shortest = min(len(_list(values, name)) for name in lists)
+
+    def cut(names: Sequence[str], after: int) -> Values:
+        trial = dict(values)
+        for name in names:
+            entries = _list(values, name)
+            at = place + (after if len(entries) > shortest else 0)
+            trial[name] = entries[:at] + entries[at + 1 :]
+        return trial
+
+    yield cut(lists, 0)
+    yield cut(lists, 1)
+    if len(lists) > 1:
+        for name in lists:
+            yield cut([name], 0)
 
 
 def _plainer(
@@ -51,18 +99,20 @@ def _plainer(
     data: Data,
     spacing: int,
     limit: float,
-    clock: Clock,
+    budget: Budget,
 ) -> Values:
     """Defaults where they do, then whole numbers with zeros at their ends, then short decimals."""
-    found = dict(values)
+    found: Values = dict(values)
+    trial: Values | None
     left = list(every)
     for words in [p for p in candidate.parameters if p.type in ("flag", "choice")]:
         trial = {**found, words.name: words.default}
-        if trial != found and worst(candidate, trial, data) <= limit:
-            found = trial
+        if trial != found:
+            led, _ = descend(candidate, trial, [o for o in left if not o.is_whole], data, TURNS)
+            found = led if worst(candidate, led, data) <= limit else found
     # Lengths that only scale a ratio, such as decay_steps, come before the ratio.
     for coordinate in sorted(every, key=lambda one: (not one.is_whole, one.is_rate)):
-        if coordinate.default is None or clock.is_over:
+        if coordinate.default is None or budget.is_spent:
             continue
         trial = _with(candidate, found, coordinate, coordinate.default, left, data, limit)
         if trial is not None:
@@ -70,9 +120,11 @@ def _plainer(
             left.remove(coordinate)
     for coordinate in [one for one in left if one.is_whole]:
         number = int(coordinate.of(found))
-        near = [roundest(max(number - reach, 0), number + reach) for reach in (spacing, spacing // 3, 1)]
+        near = [
+            roundest(max(number - reach, 0), number + reach) for reach in (spacing, spacing // 3, 1)
+        ]
         for plain in dict.fromkeys(near):
-            if plain == number or clock.is_over or _digits(plain) >= _digits(number):
+            if plain == number or budget.is_spent or _digits(plain) >= _digits(number):
                 continue
             trial = _with(candidate, found, coordinate, plain, left, data, limit)
             if trial is not None:
@@ -81,12 +133,12 @@ def _plainer(
         left.remove(coordinate)
     for coordinate in list(left):
         left.remove(coordinate)
-        number = coordinate.of(found)
+        real = float(coordinate.of(found))
         for digits in range(1, MOST_DIGITS):
-            plain = float(f"{number:.{digits - 1}e}")
-            if clock.is_over or plain == number:
+            short = float(f"{real:.{digits - 1}e}")
+            if budget.is_spent or short == real:
                 break
-            trial = _with(candidate, found, coordinate, plain, [*left, coordinate], data, limit)
+            trial = _with(candidate, found, coordinate, short, left, data, limit)
             if trial is not None:
                 found = trial
                 break
@@ -120,8 +172,8 @@ def _digits(number: float | int) -> int:
 
 
 def plainness(candidate: Candidate, values: Mapping[str, Value]) -> tuple[int, int, int]:
-    """How much there is to say: numbers and words that are no defaults with their digits, how many
-    they are, and how many parameters there are. Less is plainer."""
+    """How much there is to say: parameters, numbers and words that are no defaults, and the digits
+    of these; then how many of them there are, and how many digits. Less is plainer."""
     said = digits = 0
     for parameter in candidate.parameters:
         value = values[parameter.name]
@@ -131,7 +183,7 @@ def plainness(candidate: Candidate, values: Mapping[str, Value]) -> tuple[int, i
         elif value != parameter.default:
             said += 1
             digits += 1 if isinstance(value, str | bool) else _digits(value)
-    return said + digits, said, len(candidate.parameters)
+    return said + digits + len(candidate.parameters), said, digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +199,13 @@ class Leeway:
     open: Mapping[str, Values]
 
 
-def leeway(candidate: Candidate, values: Values, data: Data, clock: Clock) -> Leeway:
+def leeway(candidate: Candidate, values: Values, data: Data, budget: Budget) -> Leeway:
     """What of ``values`` the log leaves open, the others led after each."""
     ranges: dict[str, tuple[int, int]] = {}
     loose: dict[str, Values] = {}
     every = coordinates(candidate, values)[:MOST_ENTRIES]
     for coordinate in every:
-        if clock.is_over:
+        if budget.is_spent:
             break
         others = [one for one in every if one != coordinate]
         if coordinate.is_whole:
@@ -199,7 +251,10 @@ def _range(
         bad = start + sign * step
         while abs(bad - good) > 1:
             middle = (bad + good) // 2
-            if middle >= 0 and _led(candidate, values, coordinate, middle, others, data) is not None:
+            if (
+                middle >= 0
+                and _led(candidate, values, coordinate, middle, others, data) is not None
+            ):
                 good = middle
             else:
                 bad = middle
@@ -231,4 +286,4 @@ def _same(candidate: Candidate, a: Values, b: Values, data: Data) -> bool:
     if curves[0] is None or curves[1] is None:
         return False
     gap = float(np.max(np.abs(curves[0] - curves[1])))
-    return gap <= 2 * float(data.widths.max()) + 1e-3 * float(np.min(data.rates)) and math.isfinite(gap)
+    return gap <= 2 * float(data.widths.max())

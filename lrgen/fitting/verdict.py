@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..schedule import Value
 from .curves import Candidate
@@ -155,7 +154,9 @@ def ranked(
     return sorted(fitting, key=lambda one: (plainness(*one), one[0].name))
 
 
-def status_of(findings: Sequence[Finding], leeway: Leeway, last: int, plain: Sequence[int]) -> Status:
+def status_of(
+    findings: Sequence[Finding], leeway: Leeway, last: int, plain: Sequence[int]
+) -> Status:
     """How sure it is: see :class:`Fit`.
 
     Args:
@@ -173,5 +174,3 @@ def status_of(findings: Sequence[Finding], leeway: Leeway, last: int, plain: Seq
         if one.parts is not None and one.parts <= last and said <= plain[0]
     ]
     return "ambiguous" if leeway.open or rivals else "found"
-
-
