@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 MOST_KNOTS = 8
-MOST_HINTS = 16
+MOST_HINTS = 18
 MOST_ENTRIES = 40
 """A list of places longer than this is not searched for."""
 SCALES = (400, 100, 40)
@@ -95,6 +95,7 @@ def hints_of(steps: Steps, rates: Array, widths: Array) -> Hints:
     lengths = [b - a for a, b in pairwise(sorted({0, *edges}))]
     period = period_of(jumps)
     tried: list[int] = [*period, *edges[:5], 0, *lengths[1:3], *edges[5:]]
+    tried += times_of(steps, rates)
     tried += [roundest(place - spacing, place + spacing) for place in edges]
     tried += [last, last + spacing, *lengths, *(b - a for a in edges for b in edges if b > a)]
     tried += [last - place for place in edges if place < last]
@@ -103,7 +104,7 @@ def hints_of(steps: Steps, rates: Array, widths: Array) -> Hints:
         steps=tuple(dict.fromkeys(one for one in tried if one >= 0))[:MOST_HINTS],
         rates=_rates(rates, runs),
         reals=_reals(steps, rates, jumps, edges, lengths),
-        counts=tuple(dict.fromkeys((1, 0, 2, len(jumps), len(jumps) + 1, len(turns) + 1, 3))),
+        counts=tuple(dict.fromkeys((len(turns) + 1, 1, 2, 0, len(jumps), len(jumps) + 1, 3))),
         places=_places(first, last, jumps, sorted(edges), bends),
         levels=_levels(steps, rates, jumps, sorted(edges), turns),
         ratios=_ratios(jumps, rates),
@@ -214,6 +215,22 @@ def period_of(jumps: Sequence[Jump]) -> list[int]:
         if lowest <= highest:
             found += [roundest(lowest, highest), (lowest + highest) // 2]
     return list(dict.fromkeys(found))
+
+
+def times_of(steps: Steps, rates: Array) -> list[int]:
+    """How long the curve takes to halve from its top, and to reach 0 as it ends."""
+    found: list[int] = []
+    top = int(rates.argmax())
+    low = np.flatnonzero(rates[top:] <= rates[top] / 2)
+    if len(low):
+        found.append(roundest(*(int(steps[top + k] - steps[top]) for k in (low[0] - 1, low[0]))))
+    third = len(rates) - 1 - len(rates) // 3
+    fall, span = rates[third] - rates[-1], int(steps[-1] - steps[third])
+    if fall > 0 and span > 0:
+        found.append(int(steps[-1] + min(rates[-1] / fall, 20.0) * span))
+        if rates[-1] > 0:
+            found.append(int(span * np.log(2.0) / np.log(rates[third] / rates[-1])))
+    return found
 
 
 def _distinct(places: Iterable[int], spacing: int) -> list[int]:

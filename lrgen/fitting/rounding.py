@@ -78,7 +78,10 @@ def levels(rates: Array, texts: Sequence[str]) -> tuple[Level, ...]:
         return Level("float32", float32=True), loose32
     if _has_fixed_places(spelled, some):
         strict = Level(f"{decimals} places after the point", decimals=decimals)
-        return strict, Level(f"{strict.words}, computed in float32", 0, decimals, ARITHMETIC32)
+        loose = Level(f"{strict.words}, computed in float32", 0, decimals, ARITHMETIC32)
+        exact = Level(f"{LEAST_DIGITS} significant digits", LEAST_DIGITS)
+        short = digits < LEAST_DIGITS and not any(one[2] for one in spelled)
+        return (exact, strict, loose) if short else (strict, loose)
     found = []
     padded = any(one[2] for one in spelled)
     if digits < LEAST_DIGITS and not padded:

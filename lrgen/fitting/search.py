@@ -79,7 +79,7 @@ def search(candidate: Candidate, data: Data, hints: Hints, budget: Budget) -> Fo
             if budget.is_spent and number:
                 break
             free = _movable(candidate, values)
-            found, cost = descend(candidate, values, free, coarse, 5)
+            found, cost = descend(candidate, values, free, coarse, 7)
             led.append((cost, len(led), found))
     led.sort(key=lambda one: one[:2])
     for cost, _, values in _apart(led)[:MOST_REFINED]:
@@ -295,7 +295,7 @@ def _options(candidate: Candidate, parameter: Parameter, hints: Hints) -> list[V
     default = parameter.default
     match parameter.type:
         case "steps":
-            return [*hints.steps]
+            return list(dict.fromkeys((*hints.steps, default)))
         case "count":
             return list(dict.fromkeys((default, *hints.counts)))
         case "rate" if parameter.name == candidate.schedule.base:
@@ -307,20 +307,30 @@ def _options(candidate: Candidate, parameter: Parameter, hints: Hints) -> list[V
 
 
 def _spread(options: Sequence[Sequence[Value]], most: int) -> list[tuple[Value, ...]]:
-    """All combinations; of too many, those of first options and a fixed sample of the others."""
+    """All combinations; of too many, those of first options, pairs, and a fixed sample."""
     count = math.prod(len(one) for one in options)
     if count <= most:
         return list(itertools.product(*options))
-    source = random.Random("lrgen fit")
     found: dict[tuple[Value, ...], None] = {}
     short = [list(one) for one in options]
     while math.prod(len(one) for one in short) > most // 3:
         max(short, key=len).pop()
     found.update(dict.fromkeys(itertools.product(*short)))
+    usual = [one[0] for one in options]
+    pairs = list(itertools.combinations(range(len(options)), 2))
+    for place in range(most // 3):
+        # Two of them vary at a time, each pair of them in turn.
+        a, b = pairs[place % len(pairs)]
+        chosen = list(usual)
+        turn = place // len(pairs)
+        chosen[a] = options[a][turn % len(options[a])]
+        chosen[b] = options[b][turn // len(options[a]) % len(options[b])]
+        found[tuple(chosen)] = None
+    source = random.Random("lrgen fit")
     for _ in range(most):
-        # Earlier options are likelier: the square of a uniform number is small.
-        chosen = tuple(one[int(len(one) * source.random() ** 2)] for one in options)
-        found[chosen] = None
         if len(found) >= most:
             break
+        # Earlier options are likelier: the square of a uniform number is small.
+        drawn = tuple(one[int(len(one) * source.random() ** 2)] for one in options)
+        found[drawn] = None
     return list(found)

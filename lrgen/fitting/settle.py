@@ -20,6 +20,7 @@ TURNS = 6
 MOST_DIGITS = 17
 MOST_DOUBLINGS = 60
 MOST_ENTRIES = 24
+MOST_PLACE = 2**40
 FARTHER = 4
 """How many times the length of the log a parameter is tried at."""
 
@@ -161,8 +162,28 @@ def _with(
     others = [one for one in left if one != coordinate and not one.is_whole][:MOST_ENTRIES]
     if not others:
         return None
-    trial, _ = descend(candidate, trial, others, data, TURNS)
-    return trial if worst(candidate, trial, data) <= limit else None
+    for start in _rescaled(trial, coordinate.of(values), number, others):
+        led, _ = descend(candidate, start, others, data, TURNS)
+        if worst(candidate, led, data) <= limit:
+            return led
+    return None
+
+
+def _rescaled(
+    values: Values, old: float, new: float, others: Sequence[Coordinate]
+) -> Iterator[Values]:
+    """``values``, and with one of the ``others`` changed as it would be if only a ratio of both
+    counted, or a power, as of a decay rate and the steps that it is for."""
+    yield values
+    if old <= 0 or new <= 0 or 0.5 < new / old < 2:
+        return
+    for other in others:
+        number = other.of(values)
+        if number > 0:
+            yield other.put(values, number * new / old)
+            yield other.put(values, number * old / new)
+            if number < 1:
+                yield other.put(values, number ** (new / old))
 
 
 def _digits(number: float | int) -> int:
@@ -178,7 +199,7 @@ def plainness(candidate: Candidate, values: Mapping[str, Value]) -> tuple[int, i
     for parameter in candidate.parameters:
         value = values[parameter.name]
         if isinstance(value, tuple):
-            said += len(value)
+            said += len(value) + 2  # a list says anything, given enough entries
             digits += sum(_digits(entry) for entry in value)
         elif value != parameter.default:
             said += 1
@@ -281,7 +302,10 @@ def _led(
 
 def _same(candidate: Candidate, a: Values, b: Values, data: Data) -> bool:
     """Whether two sets of values draw one curve, past the log too: another spelling of it."""
-    far = np.unique(np.linspace(0, FARTHER * int(data.steps[-1]) + 8, 2_000).astype(np.int64))
+    edges = [p for one in (a, b) for p in candidate.boundaries(one) if p < MOST_PLACE]
+    end = max(FARTHER * int(data.steps[-1]) + 8, *(2 * place for place in edges), 0)
+    near = [place + side for place in edges for side in (-1, 0, 1) if place + side >= 0]
+    far = np.unique(np.append(np.linspace(0, end, 2_000).astype(np.int64), near)).astype(np.int64)
     curves = candidate.curve(a, far), candidate.curve(b, far)
     if curves[0] is None or curves[1] is None:
         return False
