@@ -23,11 +23,13 @@ from .verdict import Finding, Fit, finding, parting, ranked, status_of
 
 SECONDS = 45.0
 """For the whole search; what is left out then is said."""
-SECONDS_EACH = 3.0
+SECONDS_EACH = 6.0
 SETTLED_ROWS = 1_500
 NEAREST = 12
 """Schedules tried again with steps counted from another number."""
 SHIFTS = (-1, 1)
+FAR = 1e3
+"""Widths by which what a search found may be off, and still be looked at."""
 MOST_COMPARED = 12
 MOST_SHOWN = 8
 MOST_CHECKED = 40
@@ -152,15 +154,14 @@ def _drawn(
         some = exactly.some(SETTLED_ROWS, hints.knots)
         ways: list[tuple[Candidate, Mapping[str, Value]]] = []
         for one in sorted(found, key=_order):
-            if one.off > 1e3:
+            if one.off > FAR or (ways and budget.is_spent):
                 break
-            values = settled(
-                one.candidate, one.values, some, hints.spacing, Budget.of(SECONDS_EACH)
-            )
+            own = budget.part(SECONDS_EACH)
+            values = settled(one.candidate, one.values, some, hints.spacing, own)
             if values is None:
                 continue
             if not finding(one.candidate, values, exactly).fits:
-                again = Budget.of(SECONDS_EACH)
+                again = budget.part(SECONDS_EACH)
                 values = settled(one.candidate, values, exactly, hints.spacing, again)
             if values is not None:
                 ways.append((one.candidate, values))
@@ -199,7 +200,7 @@ def _verdict(
     best, values = ways[0]
     _check(best, values, drawn.data)
     some = drawn.data.some(SETTLED_ROWS)
-    free = leeway(best, dict(values), some, Budget.of(3.0))
+    free = leeway(best, dict(values), some, Budget.of(SECONDS_EACH))
     findings: list[Finding] = []
     for one in ways[:MOST_COMPARED]:
         own = finding(*one, drawn.data)

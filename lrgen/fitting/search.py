@@ -29,7 +29,7 @@ MOST_LED = 16
 MOST_REFINED = 3
 MOST_SHAPES = 12
 MOST_LISTS = 300
-MOST_STEPPED = 200
+MOST_STEPPED = 120
 """Times that whole numbers are moved, from each start."""
 HOPEFUL, HOPELESS = 0.03, 0.15
 """Shares of the curve's height by which a start may be off on average: to be led on as exactly as
@@ -54,8 +54,12 @@ class Budget:
     end: float
 
     @classmethod
-    def of(cls, seconds: float, tries: int = 10**9) -> Budget:
-        return cls(tries, time.monotonic() + seconds)
+    def of(cls, seconds: float) -> Budget:
+        return cls(10**9, time.monotonic() + seconds)
+
+    def part(self, seconds: float) -> Budget:
+        """A budget of at most ``seconds`` that ends no later than this one."""
+        return Budget(10**9, min(self.end, time.monotonic() + seconds))
 
     @property
     def is_spent(self) -> bool:
