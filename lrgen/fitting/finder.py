@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..schedule import Value
@@ -86,6 +87,8 @@ def fit_log(
     budget = Budget.of(SECONDS)
     peak = float(log.rates.max()) or 1.0
     readings = levels(log.rates, log.texts)
+    if readings[0].float32:  # a decimal stands for the float32 beside it
+        log = replace(log, rates=log.rates.astype(np.float32).astype(np.float64))
     loosest = Data(log.steps, log.rates, readings[-1].widths(log.rates, peak))
     hints = hints_of(loosest.steps, loosest.rates, loosest.widths)
     found, left_out = _searched(tried, loosest, hints, budget, progress, workers)

@@ -16,6 +16,7 @@ from .search import Budget
 NEAR = 30.0
 """Widths by which a start may be off: the nearest in the mean is not the nearest at worst."""
 LIMITS = (1.0, 1.6, 4.0)
+"""Widths that it may be off on the way to plainer values, which then have to be within 1."""
 TURNS = 6
 MOST_DIGITS = 17
 MOST_DOUBLINGS = 60
@@ -39,11 +40,9 @@ def settled(
         return None
     start = _shorter(candidate, start, data)
     every = coordinates(candidate, start)
-    for limit in LIMITS:
-        found = _plainer(candidate, start, every, data, spacing, limit, budget)
-        if worst(candidate, found, data) <= 1:
-            return found
-    return start if worst(candidate, start, data) <= 1 else None
+    found = [_plainer(candidate, start, every, data, spacing, limit, budget) for limit in LIMITS]
+    fitting = [one for one in (*found, start) if worst(candidate, one, data) <= 1]
+    return min(fitting, key=lambda one: plainness(candidate, one), default=None)
 
 
 def _shorter(candidate: Candidate, values: Values, data: Data) -> Values:

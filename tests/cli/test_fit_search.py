@@ -59,7 +59,7 @@ def check(name: str, values: dict[str, Any], log: Log, form: str, found: Fit) ->
         assert {} == {k: v for k, v in wrong.items() if k not in inside}
 
 
-@pytest.mark.parametrize("number, name", enumerate(DRAWS))
+@pytest.mark.parametrize("number, name", list(enumerate(DRAWS)))
 def test_the_schedule_that_drew_a_log_comes_back(number: int, name: str) -> None:
     form, walk = WAYS[number % len(WAYS)]
     values = drawn(name)
@@ -185,7 +185,7 @@ def test_the_line_of_python_draws_the_log() -> None:
 
     assert found.best is not None
     bound = eval(found.best.code, {"lrgen": lrgen})
-    assert np.abs(bound.curve(log.steps) - log.rates).max() <= 1e-6 * log.rates.max()
+    assert np.abs(bound.curve(log.steps) - log.rates).max() <= 5e-6 * log.rates.max()
 
 
 def test_a_search_gives_the_same_twice() -> None:
