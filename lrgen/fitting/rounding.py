@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,16 +74,19 @@ def levels(rates: Array, texts: Sequence[str]) -> tuple[Level, ...]:
         return Level("float32", float32=True), loose32
     if digits >= FLOAT64_DIGITS:
         return (Level("binary64", share=RECURSIVE64),)
-    if FLOAT32_DIGITS < digits <= 9 and all(
-        _is_shortest32(r, texts[k]) for r, k in zip(some, chosen)
-    ):
-        return Level("float32", float32=True), loose32
     if _has_fixed_places(spelled, some):
         strict = Level(f"{decimals} places after the point", decimals=decimals)
         loose = Level(f"{strict.words}, computed in float32", 0, decimals, ARITHMETIC32)
         exact = Level(f"{LEAST_DIGITS} significant digits", LEAST_DIGITS)
         short = digits < LEAST_DIGITS and not any(one[2] for one in spelled)
         return (exact, strict, loose) if short else (strict, loose)
+    long = sum(one[0] > FLOAT32_DIGITS for one in spelled)
+    if (
+        4 * long > len(spelled)
+        and digits <= 9
+        and all(_is_shortest32(r, texts[k]) for r, k in zip(some, chosen))
+    ):
+        return Level("float32", float32=True), loose32
     found = []
     padded = any(one[2] for one in spelled)
     if digits < LEAST_DIGITS and not padded:
@@ -119,13 +124,12 @@ def _has_fixed_places(spelled: Sequence[tuple[int, int, bool, bool]], rates: Arr
     if len(places) == 1 and any(one[2] for one in spelled):
         return True  # padded with zeros to one width
     # Digits that are kept move one place to the right with each power of ten that a rate falls.
-    powers = np.floor(np.log10(np.where(rates > 0, rates, 1.0)))
-    top = powers[rates > 0].max() if (rates > 0).any() else 0.0
-    low = [one[1] for one, rate, power in zip(spelled, rates, powers) if rate > 0 and power < top]
-    high = [one[1] for one, rate, power in zip(spelled, rates, powers) if rate > 0 and power == top]
-    most = max(places)
-    full = sum(one[1] >= most - 1 for one in spelled)
-    return len(low) > 2 and len(high) > 2 and max(high) >= most and 2 * full > len(spelled)
+    most: dict[int, list[int]] = {}
+    for (_, decimals, _, _), rate in zip(spelled, rates):
+        if rate > 0:
+            most.setdefault(math.floor(math.log10(rate)), []).append(decimals)
+    sure = [max(most[power]) for power in sorted(most) if len(most[power]) > 2]
+    return len(sure) > 1 and all(low <= high for low, high in pairwise(sure))
 
 
 def _is_shortest32(rate: float, text: str) -> bool:
