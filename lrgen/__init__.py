@@ -14,17 +14,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .bound import Bound, Loaded, load
     from .errors import SpecError
+    from .fitting.finder import fit
+    from .fitting.verdict import Fit
     from .porting.command import port
+    from .porting.ported import Ported
     from .schedule import Parameter
 
 __version__ = "0.1.0"
-__all__ = ["Bound", "Loaded", "Parameter", "SpecError", "__version__", "load", "port"]
+__all__ = [
+    "Bound",
+    "Fit",
+    "Loaded",
+    "Parameter",
+    "Ported",
+    "SpecError",
+    "__version__",
+    "fit",
+    "load",
+    "port",
+]
 
 _HOMES = {
     "Bound": "bound",
     "Loaded": "bound",
     "load": "bound",
+    "Fit": "fitting.verdict",
+    "fit": "fitting.finder",
     "port": "porting.command",
+    "Ported": "porting.ported",
     "SpecError": "errors",
     "Parameter": "schedule",
 }

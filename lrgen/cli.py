@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from . import __version__
 from .compare.options import add_diff, add_verify
+from .fitting.command import add_fit, run_fit
 from .porting.options import add_port
 from .progress import Progress
 
@@ -150,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     port = commands.add_parser("port", help="turn a schedule that you have into code or a spec")
     port.set_defaults(run=_port)
     add_port(port)
+    fit = commands.add_parser("fit", help="tell which schedule drew a logged curve")
+    fit.set_defaults(run=_fit)
+    add_fit(fit)
     return parser
 
 
@@ -492,7 +496,7 @@ def _memory(document: Document) -> dict[str, Any]:
     }
 
 
-# -- plot, diff and verify ---------------------------------------------------------------------
+# -- plot, diff, verify and fit ----------------------------------------------------------------
 
 
 def _plot(options: argparse.Namespace) -> int:
@@ -572,6 +576,16 @@ def _port(options: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     print(text, end="")
     return DONE
+
+
+def _fit(options: argparse.Namespace) -> int:
+    try:
+        with Progress() as progress:
+            text, is_found = run_fit(options, progress, _workers())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    print(text, end="")
+    return DONE if is_found else FAILED
 
 
 def _shown(arguments: Sequence[str], settings: Sequence[str]) -> list[Shown]:

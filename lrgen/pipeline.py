@@ -22,7 +22,7 @@ one of them.
     8  describe_traces, induction, prove, recheck, render (jinja2), resolve, trace_vectors
     9  prove_traces, recheck_traces
     10 pipeline
-    11 bound, listing, stages
+    11 bound, fitting/, listing, stages
     12 compare/, porting/
     13 __init__, testing
     14 cli
