@@ -37,7 +37,7 @@ MANY = 400
 ULP = {False: 2.0**-24, True: 2.0**-53}
 """One rounding, as a share of the number, by whether it is a float64."""
 FLUSHED = 2.0**-122
-"""TensorFlow takes for 0 what is below the least normal float32, and then multiplies by up to 10."""
+"""TensorFlow takes for 0 what is below the least normal float32, then multiplies by up to 10."""
 TURNS = 4e-13
 """What a cosine of up to a hundred turns loses, of its height."""
 
