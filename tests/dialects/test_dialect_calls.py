@@ -31,6 +31,10 @@ ARGUMENT = "POSITIONAL_OR_KEYWORD"
 # Parameters whose default in the spec is not the library's, though both have one, and why.
 OTHER_DEFAULTS = {
     ("keras/ReduceLROnPlateau", "mode"): "'auto' is 'min' for the default metric, 'val_loss'",
+    (
+        "tensorflow/exponential_decay_with_warmup",
+        "warmup_steps",
+    ): "TensorFlow divides by it: 0 fails",
 }
 # Where **kwargs go: spelled out as that takes them, or nothing that is still taken.
 ONWARD = {
@@ -130,7 +134,7 @@ def faults(own: Document) -> Iterator[str]:
     stated = [*said.given, *said.run]
     yield from (f"{name} is no parameter" for name in stated if name not in own.parameters)
     yield from (f"{name} is an argument" for name in said.run if name in {*taken, *said.given})
-    yield from (f"{name} is no argument" for name in sorted(used - set(taken)))
+    yield from (f"{name} is no argument" for name in sorted(used - {*taken, *said.run}))
     for name in said.beside:
         if name not in taken:
             yield f"{name} is no argument"
@@ -153,6 +157,8 @@ def other_defaults(own: Document) -> Iterator[str]:
         if one.name in own.parameters and isinstance(theirs, bool | int | float | str):
             theirs = said.words.get(theirs, theirs) if isinstance(theirs, str) else theirs
             ours = own.parameters[one.name].default
+            if isinstance(theirs, str) and own.parameters[one.name].type != "choice":
+                continue  # such as '1dur', which a number stands for
             if ours != theirs or isinstance(ours, bool) is not isinstance(theirs, bool):
                 yield one.name
 
