@@ -82,7 +82,10 @@ def _sentences(found: Fit) -> Iterator[str]:
             near = found.findings[0]
             off = f"{near.residual:.1e} of the peak off at step {near.at:,}"
             yield f"Nearest is {near.name}, {off}."
-            yield "Cut the log where the plan was changed, or name more schedules with --among."
+            yield (
+                "Cut the log where the plan was changed, or try the schedules of libraries as well, "
+                "with --dialects."
+            )
         yield from _left_out(found)
         return
     yield _verdict(found, best)
@@ -100,6 +103,10 @@ def _sentences(found: Fit) -> Iterator[str]:
             yield f"{one.name} fits as well, and parts from it at step {one.parts:,}."
         else:
             yield f"{one.name} fits as well; a row at step {one.parts:,} would tell them apart."
+    if found.status == "found":
+        for name in found.open:
+            value = spelled(best.values[name.partition("[")[0]])
+            yield f"{name} is taken as its default, {value}: the log does not tell."
     for name, (low, high) in found.ranges.items():
         yield f"The log has {name} from {low:,} to {high:,} only."
     yield from _left_out(found)
