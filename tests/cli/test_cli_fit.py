@@ -12,6 +12,7 @@ from lrgen.cli import main
 from lrgen.fitting import finder
 
 LAST = 1000
+PAGE = Path(__file__).parents[2] / "docs" / "fit.md"
 
 
 def rates(steps: np.ndarray) -> np.ndarray:
@@ -116,6 +117,22 @@ def test_a_library_has_its_own_names(tmp_path, capsys) -> None:
 
     assert "Found: keras/ExponentialDecay." in out
     assert "decay_steps=30, decay_rate=0.5, staircase=True" in out
+
+
+def test_the_page_shows_what_is_printed(tmp_path, capsys, monkeypatch) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    snippet = page.partition("```python\n")[2].partition("```")[0]
+    shown = page.partition("$ lrgen fit curve.csv\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(snippet, {})
+
+    among = ("--among", "cosine_warmup", "warmup_stable_decay")
+    out = told(capsys, "curve.csv", *among, code=0)
+
+    assert out.splitlines() == [line for line in shown.splitlines() if line != "..."][:7] + [
+        "",
+        *shown.partition("...\n")[2].splitlines(),
+    ]
 
 
 @pytest.mark.parametrize(
