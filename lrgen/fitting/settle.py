@@ -208,7 +208,9 @@ def _rescaled(
 
 
 def _digits(number: float | int) -> int:
-    """Significant digits of its shortest decimal."""
+    """Significant digits of its shortest decimal; 0 has none."""
+    if number == 0:
+        return 0
     text = repr(abs(number)).partition("e")[0].replace(".", "").lstrip("0").rstrip("0")
     return max(len(text), 1)
 
@@ -216,16 +218,17 @@ def _digits(number: float | int) -> int:
 def plainness(candidate: Candidate, values: Mapping[str, Value]) -> tuple[int, int, int]:
     """How much there is to say: parameters, numbers and words that are no defaults, and the digits
     of these; then how many of them there are, and how many digits. Less is plainer."""
-    said = digits = 0
+    said = digits = lists = 0
     for parameter in candidate.parameters:
         value = values[parameter.name]
         if isinstance(value, tuple):
-            said += len(value) + 2  # a list says anything, given enough entries
+            said += len(value)
+            lists += 2  # a list says anything, given enough entries
             digits += sum(_digits(entry) for entry in value)
         elif value != parameter.default:
             said += 1
             digits += 1 if isinstance(value, str | bool) else _digits(value)
-    return said + digits + len(candidate.parameters), said, digits
+    return said + digits + lists + len(candidate.parameters), said, digits
 
 
 @dataclass(frozen=True, slots=True)
