@@ -61,7 +61,8 @@ class Candidate:
     def curve(self, values: Values, steps: Steps) -> Array | None:
         """The rate at each of ``steps``; None for values that the schedule does not allow."""
         try:
-            found = np.asarray(self._function(steps, **values), np.float64)
+            with np.errstate(all="ignore"):  # what is not finite is refused below
+                found = np.asarray(self._function(steps, **values), np.float64)
         except (ValueError, OverflowError, IndexError, ZeroDivisionError):
             return None
         return found if np.isfinite(found).all() else None

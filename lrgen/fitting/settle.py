@@ -187,6 +187,12 @@ def _with(
         led, _ = descend(candidate, start, others, data, TURNS)
         if worst(candidate, led, data) <= limit:
             return led
+    # A floor of exactly 0 may be reached one update later.
+    every = [one for one in left if one != coordinate][:MOST_ENTRIES]
+    if coordinate.is_rate and number == coordinate.default and len(every) > len(others):
+        led, _ = descend(candidate, trial, every, data, TURNS)
+        if worst(candidate, led, data) <= limit:
+            return led
     return None
 
 
