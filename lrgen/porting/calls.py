@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,8 @@ from .pasted import FUNCTIONS, TABLES, Call, Function, NotPortable, Unknown, com
 # Where two libraries have a class of one name, and the call does not say whose it is.
 _ORDER = ("torch", "keras", "optax", "tensorflow", "transformers", "timm", "megatron")
 _ALIASES = {"tf": "tensorflow", "tfm": "tensorflow", "pd": "paddle"}
+# How composer spells a length; those in epochs, or in shares of the run, depend on the data.
+_BATCHES = re.compile(r"(\d+)ba")
 REQUIRED = object()
 
 
@@ -302,6 +305,8 @@ def _plain(call: Call, name: str, value: Any, wanted: str) -> Any:
             raise _unknown(call, name, value)
         case list():
             return [_plain(call, name, entry, wanted.removesuffix("[]")) for entry in value]
+        case str() if wanted == "steps" and (batches := _BATCHES.fullmatch(value)):
+            return int(batches[1])
         case float() if wanted in ("steps", "count") and value == int(value):
             return int(value)
         case int() if wanted in ("rate", "real") and not isinstance(value, bool):
