@@ -328,4 +328,10 @@ def _assignment(name: str, value: Any) -> str:
 
 
 def _spelled(value: Any) -> str:
-    return getattr(value, "text", None) or repr(value)
+    match value:
+        case Unknown(text=text):
+            return text
+        case Call() | Function():
+            return told(value)
+        case _:
+            return repr(value)
