@@ -1,6 +1,6 @@
 """Writes dialects.md: for each family of schedules, which library says it how, and what comes out.
 
-`make docs` runs it. What a family holds stands in `families/`, how it is computed in `families.py`.
+`make docs` runs it. What a family holds stands in `families/`; `dialect_families.py` computes it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from families import Call, Family, Group, families
+from dialect_families import Call, Family, Group, families
 
 from lrgen.catalogue import dialects
 from lrgen.evaluate import Arithmetic
@@ -26,7 +26,7 @@ _SPELLED = Arithmetic().context.nstr
 OPENING = """\
 # The same sentence in many libraries
 
-<!-- Written by `make docs`: change docs/families/ or docs/dialects.py instead. -->
+<!-- Written by `make docs`: change docs/families/ or docs/dialect_page.py instead. -->
 
 What people call "cosine with warm-up" is another curve in almost every library. Here are the
 families of schedules, each with a sentence that a user would say, with the calls that say it, and
@@ -157,20 +157,20 @@ def _shown_steps(family: Family) -> tuple[list[int], int]:
     first = family.groups[0]
     shown = {*family.steps, *(family.parting(first, group) for group in family.groups[1:])}
     for digits in range(FEWEST_DIGITS, MOST_DIGITS + 1):
-        chosen, missed = set(shown), []
-        for one, other in combinations(family.groups, 2):
-
-            def differ(step: int, one: Group = one, other: Group = other) -> bool:
-                texts = {_spelled(group, step, family, digits) for group in (one, other)}  # noqa: B023
-                return len(texts) == 2
-
-            if not any(differ(step) for step in chosen):
-                more = next((step for step in range(len(first.rates)) if differ(step)), None)
-                missed += [(one, other)] if more is None else []
-                chosen |= set() if more is None else {more}
+        chosen, missed = set(shown), 0
+        for pair in combinations(family.groups, 2):
+            every = [*sorted(chosen), *range(len(first.rates))]
+            telling = next((s for s in every if _told_apart(pair, s, family, digits)), None)
+            chosen |= set() if telling is None else {telling}
+            missed += telling is None
         if not missed:
             return sorted(chosen), digits
-    raise ValueError(f"{family.title}: {len(missed)} pairs of curves are too close to be shown")
+    raise ValueError(f"{family.title}: {missed} pairs of curves are too close to be shown")
+
+
+def _told_apart(pair: Sequence[Group], step: int, family: Family, digits: int) -> bool:
+    one, other = (_spelled(group, step, family, digits) for group in pair)
+    return one != other
 
 
 def _cautions(family: Family) -> str:
