@@ -307,7 +307,7 @@ def _plain(call: Call, name: str, value: Any, wanted: str) -> Any:
             return [_plain(call, name, entry, wanted.removesuffix("[]")) for entry in value]
         case str() if wanted == "steps" and (batches := _BATCHES.fullmatch(value)):
             return int(batches[1])
-        case float() if wanted in ("steps", "count") and value == int(value):
+        case float() if wanted in ("steps", "count") and value.is_integer():
             return int(value)
         case int() if wanted in ("rate", "real") and not isinstance(value, bool):
             return float(value)

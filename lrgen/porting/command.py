@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..bound import bound_values
 from ..files import write
 from .live import call_of_object
 from .members import is_schedule, schedule_of
@@ -28,8 +29,9 @@ def port(source: Any, *, quantity: str = "", name: str = "", **settings: Any) ->
         **settings: Parameters of the ported schedule that count for more, such as ``base_lr``.
 
     Raises:
-        ValueError: When it is no schedule that lrgen can read; one line with a way out.
-        SpecError: When its numbers break a rule of the schedule.
+        ValueError: When it is no schedule that lrgen can read, or its numbers break a rule; one
+            line with a way out.
+        SpecError: For a function that is no formula of the language.
     """
     return _ported(source, quantity, name, settings)
 
@@ -47,7 +49,12 @@ def _ported(source: Any, quantity: str, name: str, settings: Settings) -> Ported
             origin = f"a {type(source).__module__}.{type(source).__name__}"
     called = found.name if isinstance(found, Call) else "configuration"
     member = schedule_of(found, quantity)
-    return ported(member, origin, called, name=name, settings=settings)
+    result = ported(member, origin, called, name=name, settings=settings)
+    try:
+        bound_values(result.schedule, {})
+    except ValueError as error:
+        raise NotPortable(f"{called}: {error}. Change the call.") from None
+    return result
 
 
 def _values(text: str) -> list[Any]:
@@ -79,12 +86,11 @@ def run(options: argparse.Namespace, standard_input: Any) -> tuple[str, list[str
 
     Raises:
         NotPortable: When it is no schedule that lrgen can read.
-        SpecError: When its numbers break a rule of the schedule.
+        SpecError: For a function that is no formula of the language.
         OSError: When a file cannot be read or written.
     """
     source = _text(options.source, standard_input)
     found = _ported(source, options.quantity, options.name, options.set)
-    # Asked for in any case: a spec that does not resolve is not written.
     told = [*found.notes, *(f"Caution: {caution}" for caution in found.cautions)]
     text = found.spec if options.to == "spec" else found.code(options.to)
     if options.output is not None:

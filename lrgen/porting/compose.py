@@ -195,7 +195,7 @@ class _Composer:
         names: dict[str, str] = {}
         for name, shape in member.document.parameters.items():
             if name == "base_lr":
-                if base is None:
+                if base is None or name in member.values:
                     self.declare_base(member.values.get(name), shape)
                 names[name] = base or "base_lr"
             elif name in member.values:

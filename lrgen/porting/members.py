@@ -25,8 +25,9 @@ def schedule_of(value: Any, quantity: str = "") -> Member | Document:
     Raises:
         NotPortable: When it is none.
     """
-    if isinstance(value, str) and is_factors(value):
-        value = Call("t5x.utils.create_learning_rate_scheduler", (value,))
+    text = value.text if isinstance(value, Unknown) else value
+    if isinstance(text, str) and is_factors(text):
+        value = Call("t5x.utils.create_learning_rate_scheduler", (text,))
     if isinstance(value, Call) and value.name == "create_learning_rate_scheduler":
         return document_of(value, "t5x_factors")
     return member_of(value, quantity)

@@ -253,7 +253,7 @@ class _Reader:
             result = _BINARY[type(node.op)](left, right)
         except ArithmeticError as error:
             raise NotPortable(f"line {node.lineno}: {error}. Write its value.") from None
-        if not _is_number(result) or abs(result) >= 2**1000:
+        if not _is_number(result):
             raise NotPortable(f"line {node.lineno}: the number is too large. Write a smaller one.")
         return result
 
@@ -374,7 +374,8 @@ TABLES: dict[str, Callable[..., Any]] = {
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # The bound before all else: an integer may be too large to become a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**1000
 
 
 def told(value: Any) -> str:

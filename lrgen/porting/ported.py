@@ -42,11 +42,7 @@ class Ported:
 
     @cached_property
     def schedule(self) -> Schedule:
-        """The schedule of the spec.
-
-        Raises:
-            SpecError: When the numbers break a rule of the schedule.
-        """
+        """The schedule of the spec, resolved but not proved yet."""
         specs, names = library_of_sources([self._source])
         return replace(specs.schedule(names[0]), origin=self.origin)
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest import mock
 
 import pytest
 
 
-def module_of(file: str, **stand_ins: Mapping[str, object]) -> ModuleType:
-    """The module in ``file``, as ``megatron/core/utils.py``; the test is skipped where it is not.
+def path_of(file: str) -> Path:
+    """Where ``file`` is, as ``megatron/core/utils.py``; the test is skipped where it is not.
 
     Args:
         file: A path that begins with the name of an importable package.
-        stand_ins: What the module imports while it is read, by dotted name with ``__`` for a dot.
     """
     package, _, rest = file.partition("/")
     found = importlib.util.find_spec(package)
@@ -25,6 +26,30 @@ def module_of(file: str, **stand_ins: Mapping[str, object]) -> ModuleType:
     path = next((path for place in places if (path := Path(place) / rest).is_file()), None)
     if path is None:
         pytest.skip(f"needs {package}")
+    return path
+
+
+def function_of(file: str, name: str, **names: Any) -> Callable[..., Any]:
+    """The function ``name`` of ``file``, alone, with ``names`` for what it uses of the rest."""
+    tree = ast.parse(path_of(file).read_text(encoding="utf-8"))
+    own = next(
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name
+    )
+    unquoted = ast.parse("from __future__ import annotations")
+    unquoted.body.append(own)
+    exec(compile(unquoted, file, "exec"), names)
+    function: Callable[..., Any] = names[name]
+    return function
+
+
+def module_of(file: str, **stand_ins: Mapping[str, object]) -> ModuleType:
+    """The module in ``file``; the test is skipped where it is not.
+
+    Args:
+        file: A path that begins with the name of an importable package.
+        stand_ins: What the module imports while it is read, by dotted name with ``__`` for a dot.
+    """
+    path = path_of(file)
     spec = importlib.util.spec_from_file_location(f"_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

@@ -6,18 +6,19 @@ type or by a pi that is a float32: there float64 is put in, and nothing else is 
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import by_path
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 Parameters = dict[str, Any]
@@ -93,29 +94,15 @@ def curve(
     return np.asarray(rates, np.float64)
 
 
-def source(name: str) -> Path | None:
-    """The file that holds the schedule ``name``, if its package is installed."""
-    package, _, rest = FILES[name].partition("/")
-    found = importlib.util.find_spec(package)
-    if found is None or importlib.util.find_spec("tf_keras") is None:
-        return None
-    places = found.submodule_search_locations or []
-    return next((path for place in places if (path := Path(place) / rest).is_file()), None)
-
-
 @cache
-def module(path: Path, double: bool) -> ModuleType:
-    """The module in ``path``, by itself: its package would import far more than is installed."""
-    spec = importlib.util.spec_from_file_location(f"{path.stem}_{double}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    absent = {"tensorflow_model_optimization": ModuleType("tensorflow_model_optimization")}
-    with mock.patch.dict(sys.modules, absent):
-        spec.loader.exec_module(found)
+def own(name: str, *, double: bool) -> Any:
+    """Object detection's or the Model Garden's schedule ``name``; skips the test without it."""
+    pytest.importorskip("tf_keras")
+    absent: dict[str, dict[str, object]] = {"tensorflow_model_optimization": {}}
+    module = by_path.module_of(FILES[name], **absent)
     if double:
-        found.__dict__["tf"] = Double(found.__dict__["tf"])
-    return found
+        vars(module)["tf"] = Double(vars(module)["tf"])
+    return getattr(module, name)
 
 
 class Double:
@@ -140,17 +127,15 @@ def own_curve(
     name: str, parameters: Parameters, steps: Sequence[int], *, double: bool
 ) -> list[float]:
     """What object detection's or the Model Garden's schedule ``name`` returns at ``steps``."""
-    path = source(name)
-    assert path is not None
-    schedule = getattr(module(path, double), name)
-    own = dict(parameters)
+    schedule = own(name, double=double)
+    given = dict(parameters)
     if double and name not in FLOATS:
-        own = {key: as_double(value) for key, value in own.items()}
-    if double and "values" in own:
-        own["values"] = [as_double(value) for value in own["values"]]
+        given = {key: as_double(value) for key, value in given.items()}
+    if double and "values" in given:
+        given["values"] = [as_double(value) for value in given["values"]]
     if FILES[name] == DETECTION:
-        return [called(schedule(np.int64(step), **own)) for step in steps]
-    made = schedule(own.pop("total_steps", 0), own) if name in PARAMS else schedule(**own)
+        return [called(schedule(np.int64(step), **given)) for step in steps]
+    made = schedule(given.pop("total_steps", 0), given) if name in PARAMS else schedule(**given)
     return [called(made(np.int64(step))) for step in steps]
 
 
