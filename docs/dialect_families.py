@@ -1,8 +1,8 @@
 """Families of schedules: calls that say one sentence in the words of a library, and their curves.
 
 A family is a file of `families/`: the sentence, the calls, and what its table shows in any case.
-Every call is read by `lrgen.port`, and its rates are those of the author's own formula, exact: no
-number of the page is typed, and no call stands there that does not work.
+Calls are read as `lrgen.port` reads them, and their rates are those of the author's own formula,
+exact: no number of the page is typed, and no call stands there that does not work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import lrgen
 from lrgen.automaton import Automaton
 from lrgen.bound import bound_values
 from lrgen.catalogue import dialects
@@ -28,6 +27,7 @@ from lrgen.pipeline import library_of_sources, read
 from lrgen.porting.calls import Asked
 from lrgen.porting.compose import Nested, Product, Succession
 from lrgen.porting.members import schedule_of
+from lrgen.porting.pasted import Call as PastedCall
 from lrgen.porting.pasted import read as read_lines
 from lrgen.porting.ported import ported
 from lrgen.resolve import Library
@@ -185,21 +185,25 @@ def _read(entry: Mapping[str, Any], base: float, name: str) -> _Read:
         source = read(dialects()[entry["dialect"]])
         spec = ported(Asked(source, {}), source.key, "", name=name, settings=settings).spec
         return _Read(name, source.key, source.library, source.key, settings, spec)
-    text, quantity = entry["call"], entry.get("quantity", "")
-    # What PyTorch's schedulers change is the rate that the optimizer was made with.
-    made = f"optimizer = torch.optim.SGD(parameters, lr={base})\n"
-    lines = made + text if re.search(r"\boptimizer\b", text) else text
-    given, dialect, library = dict(settings), "", entry.get("library", "")
+    text, given, dialect, library = entry["call"], dict(settings), "", entry.get("library", "")
     try:
-        member = schedule_of(read_lines(lines)[-1], quantity)
+        value = read_lines(with_optimizer(text, base))[-1]
+        member = schedule_of(value, entry.get("quantity", ""))
         if isinstance(member, Asked):
             dialect, library = member.source.key, member.library
             if "base_lr" in member.document.parameters and "base_lr" not in member.values:
                 given.setdefault("base_lr", base)
-        spec = lrgen.port(lines, quantity=quantity, name=name, **given).spec
+        called = value.name if isinstance(value, PastedCall) else "configuration"
+        spec = ported(member, text.replace("\n", " "), called, name=name, settings=given).spec
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None
     return _Read(name, text, library or _library(member), dialect, settings, spec)
+
+
+def with_optimizer(text: str, base: float) -> str:
+    """``text`` after the line that makes the optimizer, whose rate PyTorch's schedules change."""
+    made = f"optimizer = torch.optim.SGD(parameters, lr={base})\n"
+    return made + text if re.search(r"\boptimizer\b", text) else text
 
 
 def _library(member: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,11 @@ OPENING = """\
 <!-- Written by `make docs`: change docs/families/ or docs/dialect_page.py instead. -->
 
 What people call "cosine with warm-up" is another curve in almost every library. Here are the
-families of schedules, each with a sentence that a user would say, with the calls that say it, and
-with what these calls compute. Every call was read by `lrgen port`, and every value was computed by
-the dialect that it became, from the formula and exactly; each dialect is held against its library
-by the tests of lrgen. `lrgen diff torch/CosineAnnealingLR timm/CosineLRScheduler` compares two
-with other numbers.
+families of schedules, each with a sentence that a user would say, the calls that say it, and what
+these calls compute. Every call is read as `lrgen port` reads it; every value is computed, exactly,
+from the formula of the dialect that the call becomes, and lrgen's tests hold each dialect against
+its library. `lrgen diff torch/CosineAnnealingLR timm/CosineLRScheduler` compares two at other
+numbers.
 
 - Calls with one **letter** have one curve: their rates differ nowhere by more than 1e-12 of the
   highest one, over all updates of the table. *Parts at* is the first update at which a curve leaves
@@ -46,13 +46,22 @@ with other numbers.
 """
 
 
-def page(found: Sequence[Family]) -> str:
+def page(found: Sequence[Family], known: Mapping[str, Path] | None = None) -> str:
     """The whole page.
+
+    Args:
+        found: Its families.
+        known: The dialects that it must have; those of lrgen if None.
 
     Raises:
         ValueError: For a dialect that no family has, or curves that no table can tell apart.
     """
-    parts = [OPENING, _contents(found), *(_section(family) for family in found), _index(found)]
+    parts = [
+        OPENING,
+        _contents(found),
+        *(_section(family) for family in found),
+        _index(found, dialects() if known is None else known),
+    ]
     return "\n".join(parts)
 
 
@@ -81,7 +90,7 @@ def _section(family: Family) -> str:
         f"> {family.sentence}\n",
         f"{counted}\n",
         _calls(family),
-        _values(family),
+        values(family),
     ]
     told = _cautions(family)
     return "\n".join([*parts, told] if told else parts)
@@ -118,7 +127,7 @@ def _said(call: Call, family: Family, quantity: str) -> str:
     )
 
 
-def _values(family: Family) -> str:
+def values(family: Family) -> str:
     """Where the curves part."""
     steps, digits = _shown_steps(family)
     first, *others = family.groups
@@ -131,7 +140,7 @@ def _values(family: Family) -> str:
         head.append("parts at")
         rows[0].append("")
         for row, group in zip(rows[1:], others):
-            row.append(family.parting(first, group))
+            row.append(str(family.parting(first, group)))
     if family.observed:
         metrics = [_SPELLED(Arithmetic().real(m), 6) for m in family.observed]
         seen = ["metric", *("" if not step else metrics[step - 1] for step in steps)]
@@ -190,7 +199,7 @@ def _cautions(family: Family) -> str:
     )
 
 
-def _index(found: Sequence[Family]) -> str:
+def _index(found: Sequence[Family], known: Mapping[str, Path]) -> str:
     """Every dialect with its families.
 
     Raises:
@@ -201,7 +210,6 @@ def _index(found: Sequence[Family]) -> str:
         for call in family.calls:
             if call.dialect and family.title not in homes.setdefault(call.dialect, []):
                 homes[call.dialect].append(family.title)
-    known = dialects()
     if homeless := known.keys() - homes.keys():
         raise ValueError(f"no family in docs/families has {', '.join(sorted(homeless))}")
     rows = []
