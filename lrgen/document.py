@@ -147,6 +147,7 @@ class CallShape(_Shape):
         signature: The library's own, as Python writes it, without brackets; not a parameter of the
             spec and not named below, an argument is refused unless it has its default.
         beside: Arguments that leave the rate as it is, such as ``optimizer``.
+        run: Parameters that no argument is about, for the library takes them from the run.
         given: For a parameter that no argument bears the name of, a formula over arguments; of a
             parameter that an argument is called as well, used where that is None or left out.
             ``keys(x)`` and ``values(x)`` are those of a dictionary, none of None; ``entries(x,
@@ -158,6 +159,7 @@ class CallShape(_Shape):
     paths: Annotated[list[Text], Field(min_length=1, max_length=8)]
     signature: Formula
     beside: list[Text] = []
+    run: list[Text] = []
     given: dict[str, Formula] = {}
     words: dict[Text, Text] = {}
 

@@ -156,8 +156,16 @@ def connected(rows: Iterable[Row], target: Expr) -> list[Row]:
             reached.update(one.unknowns)
 
 
-def eliminate(rows: list[Row], keep: Expr | None) -> Range | Impossible:
+@dataclass(slots=True)
+class Effort:
+    """How many rows were taken up or added up."""
+
+    spent: int = 0
+
+
+def eliminate(rows: list[Row], keep: Expr | None, effort: Effort) -> Range | Impossible:
     """Remove every part but ``keep``; what is left are its bounds."""
+    effort.spent += len(rows)
     # Parts are numbered in the order of their first use and factors are whole, without a common
     # divisor: most of a build's time went into fractions and into the hashes of trees.
     numbers: dict[Expr, int] = {ONE: _ONE}
@@ -189,6 +197,7 @@ def eliminate(rows: list[Row], keep: Expr | None) -> Range | Impossible:
         table = rest
         if len(above) * len(below) + len(table) > MOST_ROWS:
             continue  # forgetting facts is safe
+        effort.spent += len(above) * len(below) + len(table)
         for up, up_strict in above:
             for down, down_strict in below:
                 _insert(table, _without(unknown, up, down), up_strict or down_strict)

@@ -10,12 +10,14 @@ holds; one that is not found may hold all the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
 from .expr import Apply, Expr, Kind, Name, Number, walk
 from .inequalities import (
     IMPOSSIBLE,
+    Effort,
     Group,
     Row,
     around,
@@ -41,6 +43,16 @@ from .terms import (
 
 MOST_ROUNDS = 4
 """Of asking again what depends on itself, with the answers of the round before."""
+MOST_SPLITS = 400
+"""Sets of facts in which a choice within a choice is looked into; one choice in hand is always.
+Specs of the catalogue need up to 55."""
+MOST_EFFORT = 400_000
+"""Rows added up by all sets of a family, before nothing more is found: a few seconds. Specs of the
+catalogue need up to 28,000."""
+MOST_DEPTH = 60
+"""Of questions that ask one another, before nothing more is found: Python's own stack is small."""
+MOST_TRIES = 600
+"""Ends of parts that are put into one formula to show its sign."""
 
 
 class Facts:
@@ -54,7 +66,7 @@ class Facts:
         self._rows: tuple[Row, ...] = ()
         self._equal: tuple[tuple[Expr, Expr], ...] = ()
         self._split: frozenset[Expr] = frozenset()  # choices whose branches are being looked into
-        self._family: _Family = {}
+        self._family = _Family()
         self._larger: dict[tuple[Expr, bool], Facts] = {}
         self._ranges: dict[Expr, Range] = {}
         self._signs: dict[tuple[Expr, int], bool] = {}
@@ -62,6 +74,7 @@ class Facts:
         self._guesses: dict[Expr, Range] = {}
         self._open: set[Expr] = set()
         self._cut: set[Expr] = set()
+        self._too_deep = False
         self._unsettled = 0  # answers that a later round may better
         self._said: dict[Expr, list[Row]] = {}
         self._groups: dict[Expr, Group] | None = None
@@ -79,12 +92,13 @@ class Facts:
             tuple(dict.fromkeys((*self._equal, *equal))),
             self._split.union(split),
         )
-        known = self._family.get(key)
+        known = self._family.made.get(key)
         if known is None:
             known = Facts()
             known._rows, known._equal, known._split = key
             known._family = self._family
-            self._family[key] = known
+            self._family.made[key] = known
+            self._family.splits += bool(known._split)
         return known
 
     def at_least(self, expr: Expr, low: int) -> Facts:
@@ -162,7 +176,7 @@ class Facts:
         if self._impossible is None:
             groups = {id(group): group for group in self._grouped().values()}
             self._impossible = any(
-                eliminate(self._learned(group.rows), keep=None) is IMPOSSIBLE
+                eliminate(self._learned(group.rows), None, self._family.effort) is IMPOSSIBLE
                 for group in groups.values()
             )
         return self._impossible
@@ -176,6 +190,11 @@ class Facts:
         known = self._passing.get(expr)
         if known is not None:
             return known
+        if self._family.effort.spent > MOST_EFFORT:
+            return ANYTHING
+        if self._family.depth >= MOST_DEPTH:
+            self._too_deep = True
+            return ANYTHING
         if expr in self._open:
             # What asks for itself while it is computed gets what the round before found.
             self._cut.add(expr)
@@ -185,20 +204,24 @@ class Facts:
         for _ in range(MOST_ROUNDS):
             self._cut.clear()
             self._passing.clear()
+            self._too_deep = False
             known = self._round(expr)
             found = {part: self._passing[part] for part in self._cut}
             if all(self._guesses.get(part, ANYTHING) == now for part, now in found.items()):
                 break
             self._guesses = found
         # Each round is right if the one before it was, so that the last one is in any case.
-        self._ranges |= self._passing
+        # What was asked too far down is asked again when it is wanted for itself.
+        self._ranges |= {expr: self._passing[expr]} if self._too_deep else self._passing
         self._passing.clear()
         self._guesses.clear()
         return self._ranges[expr]
 
     def _round(self, expr: Expr) -> Range:
         self._open.add(expr)
+        self._family.depth += 1
         known = self._passing[expr] = self._compute(expr)
+        self._family.depth -= 1
         self._open.discard(expr)
         return known
 
@@ -217,7 +240,7 @@ class Facts:
         definition = added({target: 1}, scaled(parts, -1))
         rows.append(row(definition, False))
         rows.append(row(scaled(definition, -1), False))
-        found = eliminate(connected(rows, target), keep=target)
+        found = eliminate(connected(rows, target), target, self._family.effort)
         return meet(shape, found) if isinstance(found, Range) else shape
 
     def _grouped(self) -> dict[Expr, Group]:
@@ -346,6 +369,8 @@ class Facts:
             case Apply(op="if", args=(condition, yes, no)):
                 if expr in self._split:
                     return ANYTHING
+                if self._split and self._family.splits >= MOST_SPLITS:
+                    return join(self.range(yes), self.range(no))
                 inside = self._with(split=[expr])
                 when, otherwise = inside.given(condition), inside.given(condition, holds=False)
                 decided = inside.decided(condition)
@@ -531,16 +556,22 @@ class Facts:
         Beyond plain bounds: an expression that is linear in a bounded part is least at one of
         that part's bounds, so ``end + (peak - end) * s`` with s in [0, 1] needs only s = 0 and 1.
         """
-        # The same is left whichever part is replaced first.
         known = self._signs.get((expr, depth))
         if known is None:
-            known = self._signs[expr, depth] = self._nonnegative(expr, depth)
+            known = self._signs[expr, depth] = self._nonnegative(expr, depth, {})
         return known
 
-    def _nonnegative(self, expr: Expr, depth: int) -> bool:
+    def _nonnegative(self, expr: Expr, depth: int, tried: dict[tuple[Expr, int], bool]) -> bool:
+        # The same is left whichever part is replaced first.
+        known = tried.get((expr, depth))
+        if known is None:
+            known = tried[expr, depth] = self._is_at_ends(expr, depth, tried)
+        return known
+
+    def _is_at_ends(self, expr: Expr, depth: int, tried: dict[tuple[Expr, int], bool]) -> bool:
         if self.range(expr).at_least(0):
             return True
-        if depth == 0:
+        if depth == 0 or len(tried) > MOST_TRIES:
             return False
         expr = with_quotients(expr)
         for part in dict.fromkeys(walk(expr)):
@@ -550,7 +581,8 @@ class Facts:
             if bounds.low is None or bounds.high is None:
                 continue
             ends = [constant_of(bounds.low[0]), constant_of(bounds.high[0])]
-            if all(self.nonnegative(folded(replaced(expr, part, e)), depth - 1) for e in ends):
+            below = (folded(replaced(expr, part, end)) for end in ends)
+            if all(self._nonnegative(one, depth - 1, tried) for one in below):
                 return True
         return False
 
@@ -623,7 +655,16 @@ class Facts:
 
 
 _Key = tuple[tuple[Row, ...], tuple[tuple[Expr, Expr], ...], frozenset[Expr]]
-_Family = dict[_Key, Facts]
+
+
+@dataclass(slots=True)
+class _Family:
+    """Sets of facts that grew out of one another, and what finding out about them has cost."""
+
+    made: dict[_Key, Facts] = field(default_factory=dict)
+    splits: int = 0
+    depth: int = 0
+    effort: Effort = field(default_factory=Effort)
 
 
 def _flip(trend: int | None) -> int | None:

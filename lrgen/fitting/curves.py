@@ -16,9 +16,10 @@ from ..catalogue import catalogue, dialects, find, libraries, library_of
 from ..errors import did_you_mean, quoted
 from ..evaluate import Arithmetic, NotFinite
 from ..expr import Apply, walk
+from ..lower import lowered
 from ..pipeline import library
 from ..render import render
-from ..rewrite import facts_of, piece_facts, rewrite
+from ..rewrite import facts_of, piece_facts
 from ..sampling import boundaries
 from ..schedule import Parameter, Schedule, Value
 from ..vectors import exact_value
@@ -41,8 +42,12 @@ class Candidate:
 
     @cached_property
     def _function(self) -> Callable[..., Any]:
-        """The function of the emitted NumPy module."""
-        written = rewrite(self.schedule)
+        """The function of a NumPy module of the formula as its author wrote it.
+
+        What a rewritten form gains, the last bits, is far below what a log tells, and finding it
+        takes longer than the search.
+        """
+        written = lowered(self.schedule)
         emitted = render(written, BACKENDS["numpy"], piece_facts(written), facts_of(written))
         scope: dict[str, Any] = {"__name__": emitted.path}
         exec(compile(emitted.text, f"<{emitted.path}>", "exec"), scope)
@@ -56,7 +61,8 @@ class Candidate:
     def curve(self, values: Values, steps: Steps) -> Array | None:
         """The rate at each of ``steps``; None for values that the schedule does not allow."""
         try:
-            found = np.asarray(self._function(steps, **values), np.float64)
+            with np.errstate(all="ignore"):  # what is not finite is refused below
+                found = np.asarray(self._function(steps, **values), np.float64)
         except (ValueError, OverflowError, IndexError, ZeroDivisionError):
             return None
         return found if np.isfinite(found).all() else None

@@ -22,8 +22,10 @@ from .search import Budget, Found, search
 from .settle import leeway, plainness, settled
 from .verdict import Finding, Fit, finding, parting, ranked, status_of
 
-SECONDS = 45.0
-"""For the whole search; what is left out then is said."""
+SECONDS = 30.0
+"""For the search; what is left out then is said."""
+SECONDS_TO_SETTLE = 15.0
+"""For what comes after it, so that what was found is also told well."""
 SECONDS_EACH = 6.0
 SETTLED_ROWS = 1_500
 NEAREST = 12
@@ -93,6 +95,7 @@ def fit_log(
     hints = hints_of(loosest.steps, loosest.rates, loosest.widths)
     found, left_out = _searched(tried, loosest, hints, budget, progress, workers)
     shift = 0
+    budget = Budget.of(SECONDS_TO_SETTLE)
     drawn = _drawn(found, loosest, readings, hints, budget)
     if drawn is None:
         nearest = [one.candidate for one in sorted(found, key=_order)[:NEAREST]]

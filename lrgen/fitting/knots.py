@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 MOST_KNOTS = 8
-MOST_HINTS = 18
+MOST_HINTS = 20
 MOST_ENTRIES = 40
 """A list of places longer than this is not searched for."""
 SCALES = (400, 100, 40)
@@ -94,7 +94,8 @@ def hints_of(steps: Steps, rates: Array, widths: Array) -> Hints:
     edges = [place for place in knots if place > first][:MOST_KNOTS]
     lengths = [b - a for a, b in pairwise(sorted({0, *edges}))]
     period = period_of(jumps)
-    tried: list[int] = [*period, *edges[:5], 0, *lengths[1:3], *edges[5:]]
+    swings = [b - a for a, b in pairwise([0, *turns[:3]])]
+    tried: list[int] = [*period, *swings, *edges[:5], 0, *lengths[1:3], *edges[5:]]
     tried += times_of(steps, rates)
     tried += [roundest(place - spacing, place + spacing) for place in edges]
     tried += [last, last + spacing, *lengths, *(b - a for a in edges for b in edges if b > a)]

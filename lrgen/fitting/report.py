@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..errors import quoted
 from .verdict import Finding, Fit, spelled
 
 MOST_ROWS = 6
 MOST_NAMES = 8
-MOST_WIDTH = 100
-DIGITS = 6
 
 
 def text(found: Fit, where: str) -> str:
@@ -82,7 +79,7 @@ def _sentences(found: Fit) -> Iterator[str]:
             near = found.findings[0]
             off = f"{near.residual:.1e} of the peak off at step {near.at:,}"
             yield f"Nearest is {near.name}, {off}."
-            yield "Cut the log where the plan was changed, or name more schedules with --among."
+            yield "Cut the log where the plan was changed, or try libraries too, with --dialects."
         yield from _left_out(found)
         return
     yield _verdict(found, best)
@@ -100,6 +97,10 @@ def _sentences(found: Fit) -> Iterator[str]:
             yield f"{one.name} fits as well, and parts from it at step {one.parts:,}."
         else:
             yield f"{one.name} fits as well; a row at step {one.parts:,} would tell them apart."
+    if found.status == "found":
+        for name in found.open:
+            value = spelled(best.values[name.partition("[")[0]])
+            yield f"{name} is taken as its default, {value}: the log does not tell."
     for name, (low, high) in found.ranges.items():
         yield f"The log has {name} from {low:,} to {high:,} only."
     yield from _left_out(found)
@@ -136,5 +137,4 @@ def _command(best: Finding) -> list[str]:
         shown = spelled(value).replace('"', "").replace(" ", "").replace("_", "")
         given.append(f"{name}={value if isinstance(value, str) else shown}")
     sets = f" --set {' '.join(given)}" if given else ""
-    name = best.name if best.name.isprintable() else quoted(best.name)
-    return [f"  lrgen plot {name}{sets}", f"  lrgen build {name}"]
+    return [f"  lrgen plot {best.name}{sets}", f"  lrgen build {best.name}"]

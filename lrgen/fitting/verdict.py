@@ -59,7 +59,8 @@ class Fit:
 
     Attributes:
         status: ``"found"``: one curve, under one name or several. ``"ambiguous"``: several that fit
-            and part within the log, or parameters that the log leaves open. ``"unknown"``: none.
+            and part within the log, or parameters that the log leaves open and that are no
+            defaults. ``"unknown"``: none.
         findings: The best first; where one fits, those that fit come before the others.
         rounding: How exactly the log was read, in words.
         shift: What is added to a logged step to get the update: -1 for a log that counts from 1.
@@ -173,4 +174,5 @@ def status_of(
         for one, said in zip(fitting[1:], plain[1:])
         if one.parts is not None and one.parts <= last and said <= plain[0]
     ]
-    return "ambiguous" if leeway.open or rivals else "found"
+    unsure = [one for one in leeway.open if one.partition("[")[0] in fitting[0].changed]
+    return "ambiguous" if unsure or rivals else "found"

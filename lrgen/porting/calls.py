@@ -231,6 +231,12 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
             word = how.words.get(value, value) if isinstance(value, str) else value
             values[name] = _plain(call, name, word, document.parameters[name].type)
         elif names and any(n in given for n in names):
+            of_the_run = names.intersection(how.run)
+            if of_the_run:
+                raise NotPortable(
+                    f"{call.path}: {name} depends on {', '.join(sorted(of_the_run))}, which the "
+                    f"call does not say. Give {name} itself, in updates."
+                )
             every = {n: given.get(n, taken.defaults.get(n)) for n in names}
             if name in names or all(value is not None for value in every.values()):
                 found = _computed(call, formula, every)

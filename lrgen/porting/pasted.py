@@ -370,6 +370,8 @@ TABLES: dict[str, Callable[..., Any]] = {
     "values": _values,
     "entries": _entries,
     "sums": _sums,
+    "floor": math.floor,
+    "ceil": math.ceil,
 }
 
 

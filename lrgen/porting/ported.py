@@ -18,7 +18,7 @@ from ..naming import function_name
 from ..pipeline import emit, library_of_sources
 from ..plot.settings import typed_values
 from ..schedule import KIND_OF_TYPE, Schedule
-from .calls import Asked
+from .calls import Asked, shape
 from .compose import Member, Nested, Product, Succession, Written, compose
 from .pasted import NotPortable
 from .writing import spec_text
@@ -110,6 +110,12 @@ def ported(
     if "base_lr" in document.parameters and not _has_base(member) and "base_lr" not in given:
         base = document.parameters["base_lr"].default
         notes.append(f"base_lr is {base}, for no rate was given: set base_lr to say another.")
+    if isinstance(member, Asked):
+        notes += [
+            f"{one} is {document.parameters[one].default}, for the call does not say: set {one}."
+            for one in shape(member.source).run
+            if one not in given
+        ]
     text = spec_text(_with(document, given), why=f"From {origin}")
     return Ported(text, tuple(dict.fromkeys(notes)), origin)
 

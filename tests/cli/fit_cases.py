@@ -153,7 +153,7 @@ DRAWS: dict[str, Draw] = {
     },
 }
 
-LIKE = ("cosine_warmup", "exponential_decay", "warmup_linear", "multi_step", "polynomial")
+LIKE = ("cosine_warmup", "exponential_decay", "multi_step")
 """Tried beside the right one where the whole catalogue would take too long."""
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -136,13 +136,15 @@ def written(dialect: str) -> inspect.Signature:
     return inspect.signature(scope["called"])
 
 
-def assert_called_as(dialect: str, *functions: Callable[..., Any], step: str = "") -> None:
+def assert_called_as(
+    dialect: str, *functions: Callable[..., Any], without: Collection[str] = ()
+) -> None:
     """``[call]`` says the signature of the library, and the spec has its defaults.
 
     Args:
         dialect: As ``paddle/StepDecay``.
         functions: The library's own; keywords that the first passes on are those of the next.
-        step: The argument that is the step itself, if there is one.
+        without: Parameters whose default the library itself refuses.
     """
     theirs: dict[str, inspect.Parameter] = {}
     for function in functions:
@@ -153,9 +155,9 @@ def assert_called_as(dialect: str, *functions: Callable[..., Any], step: str = "
     ours = written(dialect).parameters
     shapes = {key: (entry.kind, entry.default) for key, entry in ours.items()}
 
-    named = {key: (e.kind, e.default) for key, e in theirs.items() if key != step}
+    named = {key: (e.kind, e.default) for key, e in theirs.items()}
     assert list(named.items()) == list(shapes.items()), f"{dialect}: {named} against {shapes}"
     for name, parameter in peers.loaded(dialect).parameters.items():
         default = ours[name].default if name in ours else None
-        if default not in (inspect.Parameter.empty, None):
+        if default not in (inspect.Parameter.empty, None) and name not in without:
             assert default == parameter.default, f"{dialect}: {name} is {default} by default"

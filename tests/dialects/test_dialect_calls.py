@@ -31,6 +31,10 @@ ARGUMENT = "POSITIONAL_OR_KEYWORD"
 # Parameters whose default in the spec is not the library's, though both have one, and why.
 OTHER_DEFAULTS = {
     ("keras/ReduceLROnPlateau", "mode"): "'auto' is 'min' for the default metric, 'val_loss'",
+    (
+        "tensorflow/exponential_decay_with_warmup",
+        "warmup_steps",
+    ): "TensorFlow divides by it: 0 fails",
 }
 # Where **kwargs go: spelled out as that takes them, or nothing that is still taken.
 ONWARD = {
@@ -101,13 +105,13 @@ def arguments(signature: str) -> list[Argument]:
     taken = ast.parse(f"def taken({signature}): ...", mode="exec").body[0]
     assert isinstance(taken, ast.FunctionDef)
     own = taken.args
-    if own.posonlyargs or own.kwonlyargs or own.vararg or own.kwarg:
+    if own.posonlyargs or own.vararg or own.kwarg:
         raise SyntaxError("only plain arguments")
-    defaults = [repr(ast.literal_eval(one)) for one in own.defaults]
-    without = len(own.args) - len(defaults)
+    without: list[ast.expr | None] = [None] * (len(own.args) - len(own.defaults))
+    named = zip([*own.args, *own.kwonlyargs], [*without, *own.defaults, *own.kw_defaults])
     return [
-        Argument(one.arg, None if number < without else defaults[number - without])
-        for number, one in enumerate(own.args)
+        Argument(one.arg, None if default is None else repr(ast.literal_eval(default)))
+        for one, default in named
     ]
 
 
@@ -125,10 +129,12 @@ def faults(own: Document) -> Iterator[str]:
     used = set().union(*map(names, said.given.values()))
     words = {word for one in own.parameters.values() for word in one.of or []}
     for name in own.parameters:
-        if name not in taken and name not in said.given and name != "base_lr":
+        if name not in {*taken, *said.given, *said.run, "base_lr"}:
             yield f"{name} is given by nothing"
-    yield from (f"{name} is no parameter" for name in said.given if name not in own.parameters)
-    yield from (f"{name} is no argument" for name in sorted(used - set(taken)))
+    stated = [*said.given, *said.run]
+    yield from (f"{name} is no parameter" for name in stated if name not in own.parameters)
+    yield from (f"{name} is an argument" for name in said.run if name in {*taken, *said.given})
+    yield from (f"{name} is no argument" for name in sorted(used - {*taken, *said.run}))
     for name in said.beside:
         if name not in taken:
             yield f"{name} is no argument"
@@ -151,6 +157,8 @@ def other_defaults(own: Document) -> Iterator[str]:
         if one.name in own.parameters and isinstance(theirs, bool | int | float | str):
             theirs = said.words.get(theirs, theirs) if isinstance(theirs, str) else theirs
             ours = own.parameters[one.name].default
+            if isinstance(theirs, str) and own.parameters[one.name].type != "choice":
+                continue  # such as '1dur', which a number stands for
             if ours != theirs or isinstance(ours, bool) is not isinstance(theirs, bool):
                 yield one.name
 
@@ -176,6 +184,8 @@ def test_defaults_are_those_of_the_signature(name: str) -> None:
         ({"signature": "optimizer, gamma=0.1, last_epoch=-1"}, "step_size is given by nothing"),
         ({"given": {"size": "gamma"}}, "size is no parameter"),
         ({"given": {"step_size": "epochs * gamma"}}, "epochs is no argument"),
+        ({"run": ["length"]}, "length is no parameter"),
+        ({"run": ["gamma"]}, "gamma is an argument"),
         ({"beside": ["optimizer", "model"]}, "model is no argument"),
         ({"beside": ["optimizer", "gamma"]}, "gamma is not beside the rate"),
         ({"given": {"base_lr": "last_epoch"}}, "last_epoch is not beside the rate"),

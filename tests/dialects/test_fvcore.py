@@ -49,11 +49,11 @@ def milestones(source: Random, below: int) -> list[int]:
 
 def multi_step(source: Random) -> Parameters:
     end = run(source, 8)
-    places = milestones(source, end)
+    places = milestones(source, end) or [3]
     values = [rate(source) for _ in range(len(places) + 1)]
     match source.choice(["all", "last", "even"]):
         case "all":
-            return {"values": values, "num_updates": end, "milestones": places or [3]}
+            return {"values": values, "num_updates": end, "milestones": places}
         case "last":
             return {"values": values, "milestones": [*places, end]}
         case _:
@@ -89,7 +89,7 @@ CURVES: dict[str, Draw] = {
     "fvcore/CosineParamScheduler": lambda s: {
         "start_value": rate(s),
         "end_value": rate(s),
-        "max_iter": run(s),
+        "max_iter": run(s, 2),
     },
     "fvcore/LinearParamScheduler": lambda s: {
         "start_value": rate(s),

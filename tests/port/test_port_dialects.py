@@ -44,6 +44,9 @@ def pasted(key: str) -> str:
         if name in taken.defaults or name in arguments:
             continue
         parameter = source.document.parameters.get(name)
+        if parameter is None:
+            about = (own for own, formula in how.given.items() if formula == name)
+            parameter = source.document.parameters.get(next(about, ""))
         default = None if parameter is None else parameter.default
         back = {ours: theirs for theirs, ours in how.words.items()}
         arguments[name] = back.get(default, default) if isinstance(default, str) else default
