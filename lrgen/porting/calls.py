@@ -13,7 +13,7 @@ from ..catalogue import dialects
 from ..document import CallShape, Document, Source
 from ..errors import did_you_mean, quoted
 from ..pipeline import read as read_spec
-from .pasted import FUNCTIONS, TABLES, Call, Function, NotPortable, Unknown, computed, read, told
+from .pasted import Call, Function, NotPortable, Unknown, computed, read, told
 
 # Where two libraries have a class of one name, and the call does not say whose it is.
 _ORDER = ("torch", "keras", "optax", "tensorflow", "transformers", "timm", "megatron")
@@ -219,6 +219,8 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
     document, how = source.document, shape(source)
     taken = signature(how.signature)
     given = taken.bound(call)
+    # What goes into **kw is an argument all the same where the dialect has it.
+    given |= {n: v for n, v in call.keywords.items() if n in document.parameters}
     missing = [n for n in taken.names if n not in given and n not in taken.defaults]
     values: dict[str, Any] = {}
     used = {*document.parameters, *how.beside}
@@ -289,8 +291,10 @@ def of_the_optimizer(value: Any) -> dict[str, Any]:
 
 
 def _names(formula: str) -> set[str]:
-    tree = ast.parse(formula, mode="eval")
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {*TABLES, *FUNCTIONS}
+    """The arguments that ``formula`` is over; one may have a function's name, as praxis' max."""
+    nodes = list(ast.walk(ast.parse(formula, mode="eval")))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called}
 
 
 def _computed(call: Call, formula: str, values: Mapping[str, Any]) -> Any:

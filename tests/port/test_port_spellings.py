@@ -34,3 +34,37 @@ def test_a_call_that_is_refused_is_named_as_it_was_pasted():
 
     with pytest.raises(ValueError, match=r"multiplier=Warmup\(\.\.\.\) changes the curve"):
         lrgen.port(call)
+
+
+def test_an_argument_may_have_the_name_of_a_function():
+    call = (
+        "praxis.schedules.LinearRampupCosineDecay(warmup_steps=10, decay_start=10, decay_end=50, "
+        "min_ratio=0.0, max=0.1)"
+    )
+
+    assert 0.1 == lrgen.port(call).schedule.defaults["peak"]
+
+
+def test_a_point_is_a_step_and_a_value():
+    told = lrgen.port("praxis.schedules.Linear(start=(5, 0.1), limit=(50, 0.02))").schedule.defaults
+
+    assert (5, 0.1, 50, 0.02) == (
+        told["start_step"],
+        told["start_value"],
+        told["limit_step"],
+        told["limit_value"],
+    )
+
+
+@pytest.mark.parametrize("place", ["2", "-3", "name", "1.5"])
+def test_an_entry_that_is_not_there_is_not_known(place):
+    with pytest.raises(ValueError, match="whose value is not known here"):
+        lrgen.port(f"rates = [0.1, 0.2]\noptax.constant_schedule(rates[{place}])")
+
+
+def test_an_argument_among_keywords_is_taken():
+    call = (
+        "big_vision.utils.create_learning_rate_schedule(50, decay_type='cosine', warmup_steps=10)"
+    )
+
+    assert 10 == lrgen.port(call).schedule.defaults["warmup_steps"]
