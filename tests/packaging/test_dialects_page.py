@@ -112,6 +112,17 @@ def test_calls_with_one_letter_compute_the_same_elsewhere(cross):
     assert curves[0] == pytest.approx(curves[1], rel=1e-14, abs=0)
 
 
+def test_what_is_observed_gives_the_rates_of_the_emitted_code(found):
+    family = next(family for family in found if family.title == "Reduce on plateau")
+    one = call(family, "torch.optim")
+    ported = lrgen.port(with_optimizer(one.text, 0.1))
+
+    assert one.rates[0] == 0.1
+    assert [float(rate) for rate in one.rates[1:]] == pytest.approx(
+        ported.bound.trace(family.observed), rel=1e-15, abs=0
+    )
+
+
 @pytest.mark.slow
 def test_every_call_is_what_port_makes_of_it(found):
     for family in found:
