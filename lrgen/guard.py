@@ -97,7 +97,12 @@ class Guards:
             case ("/" | "//" | "%") as op, (a, b):
                 divisor = scope.known.range(self._full(b))
                 if not (divisor.at_least(0, True) or divisor.at_most(0, True)):
-                    return replace(expr, args=(a, self._positive(b, scope)))
+                    positive = self._positive(b, scope)
+                    zero = Number(0 if b.kind is Kind.INT else 0.0)
+                    if positive is b and self._meant(b, lambda f, e: _differ(f, e, zero), scope):
+                        one = Number(1 if b.kind is Kind.INT else 1.0)
+                        positive = apply("if", apply("==", b, zero), one, b)
+                    return replace(expr, args=(a, positive))
                 near_zero = divisor.low is not None and divisor.low[0] == 0
                 if op == "/" and near_zero and not self._rounds_safely(b, scope):
                     return replace(expr, args=(a, self._positive(b, scope)))
@@ -305,6 +310,11 @@ class Guards:
         bound = float(largest)
         limit: Expr = Number(abs(bound))
         return apply("min", expr, apply("neg", limit) if bound < 0 else limit)
+
+
+def _differ(facts: Facts, a: Expr, b: Expr) -> bool:
+    """Whether a condition says that ``a`` is not ``b``, as that of an earlier piece may."""
+    return facts.decided(apply("==", a, b)) is False
 
 
 def uses_of(

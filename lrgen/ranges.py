@@ -126,6 +126,7 @@ class Facts:
                     rows = (inequality(apply("-", a, b), Number(int(whole)), not whole),)
                 elif self.range(apply("-", b, a)).at_least(0):
                     rows = (inequality(apply("-", b, a), Number(int(whole)), not whole),)
+                equal = (*equal, (apply("==", a, b), apply("False")))
         known = self._larger[condition, holds] = self._with(rows, equal)
         return known
 

@@ -86,6 +86,22 @@ name  = "level"
 value = "base_lr / 2"
 """
 )
+OPEN = (
+    HEAD.format(require='"-1 <= share <= 1"')
+    + """
+[let]
+length = "floor(2 * share * step)"
+
+[[piece]]
+name  = "none"
+when  = "step > 40 or length == 0"
+value = "base_lr / 2"
+
+[[piece]]
+name  = "line"
+value = "base_lr / length"
+"""
+)
 CASES = [
     (ENTRIES, {}),
     (ENTRIES, {"places": [], "values": []}),
@@ -93,11 +109,12 @@ CASES = [
     (DIVISORS, {"share": 0.0}),
     (DIVISORS, {"places": []}),
     (DIVISORS, {"places": [0, 4]}),
+    (OPEN, {}),
     (LEVEL, {}),
     (LEVEL, {"values": []}),
 ]
 NAMES = ["entries", "no entries", "divisors", "no share", "no places", "a place at 0"]
-NAMES += ["level", "curve"]
+NAMES += ["a divisor of either sign", "level", "curve"]
 
 
 def module(folder: Path, text: str, backend: str) -> ModuleType:
@@ -151,7 +168,7 @@ def test_what_a_piece_excludes_hurts_no_other(
 
 
 @pytest.mark.usefixtures("strict")
-@pytest.mark.parametrize(("text", "parameters"), [CASES[1], CASES[3], CASES[4], CASES[5]])
+@pytest.mark.parametrize(("text", "parameters"), [CASES[1], *CASES[3:7]])
 def test_without_guards_it_hurts(
     text: str, parameters: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
