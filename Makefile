@@ -14,7 +14,7 @@ MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
 # Those two are what the others share.
 EXAMPLES := $(filter-out examples/command.py examples/moons.py,$(wildcard examples/*.py))
 
-.PHONY: all test test-slow examples bench lint check clean
+.PHONY: all test test-slow examples bench docs lint check clean
 
 all: .venv/lrgen
 	$(BIN)/lrgen build
@@ -46,9 +46,13 @@ examples: .venv/frameworks
 bench: .venv/frameworks
 	$(BIN)/python benchmarks/run.py --json benchmarks/results.json
 
+# The page on dialects, of the calls in docs/families/.
+docs: .venv/lrgen
+	$(BIN)/python docs/dialect_page.py
+
 lint: .venv/frameworks
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check lrgen tests benchmarks examples
+	$(BIN)/ruff format --check lrgen tests benchmarks examples docs
 	$(BIN)/mypy --strict lrgen
 	$(MYPY_GENERATED) generated
 

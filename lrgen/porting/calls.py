@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +13,13 @@ from ..catalogue import dialects
 from ..document import CallShape, Document, Source
 from ..errors import did_you_mean, quoted
 from ..pipeline import read as read_spec
-from .pasted import FUNCTIONS, TABLES, Call, Function, NotPortable, Unknown, computed, read, told
+from .pasted import Call, Function, NotPortable, Unknown, computed, read, told
 
 # Where two libraries have a class of one name, and the call does not say whose it is.
 _ORDER = ("torch", "keras", "optax", "tensorflow", "transformers", "timm", "megatron")
 _ALIASES = {"tf": "tensorflow", "tfm": "tensorflow", "pd": "paddle"}
+# How composer spells a length; those in epochs, or in shares of the run, depend on the data.
+_BATCHES = re.compile(r"(\d+)ba")
 REQUIRED = object()
 
 
@@ -216,6 +219,8 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
     document, how = source.document, shape(source)
     taken = signature(how.signature)
     given = taken.bound(call)
+    # What goes into **kw is an argument all the same where the dialect has it.
+    given |= {n: v for n, v in call.keywords.items() if n in document.parameters}
     missing = [n for n in taken.names if n not in given and n not in taken.defaults]
     values: dict[str, Any] = {}
     used = {*document.parameters, *how.beside}
@@ -286,8 +291,10 @@ def of_the_optimizer(value: Any) -> dict[str, Any]:
 
 
 def _names(formula: str) -> set[str]:
-    tree = ast.parse(formula, mode="eval")
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {*TABLES, *FUNCTIONS}
+    """The arguments that ``formula`` is over; one may have a function's name, as praxis' max."""
+    nodes = list(ast.walk(ast.parse(formula, mode="eval")))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called}
 
 
 def _computed(call: Call, formula: str, values: Mapping[str, Any]) -> Any:
@@ -308,6 +315,8 @@ def _plain(call: Call, name: str, value: Any, wanted: str) -> Any:
             raise _unknown(call, name, value)
         case list():
             return [_plain(call, name, entry, wanted.removesuffix("[]")) for entry in value]
+        case str() if wanted == "steps" and (batches := _BATCHES.fullmatch(value)):
+            return int(batches[1])
         case float() if wanted in ("steps", "count") and value.is_integer():
             return int(value)
         case int() if wanted in ("rate", "real") and not isinstance(value, bool):
@@ -329,4 +338,10 @@ def _assignment(name: str, value: Any) -> str:
 
 
 def _spelled(value: Any) -> str:
-    return getattr(value, "text", None) or repr(value)
+    match value:
+        case Unknown(text=text):
+            return text
+        case Call() | Function():
+            return told(value)
+        case _:
+            return repr(value)

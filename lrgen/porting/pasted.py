@@ -203,6 +203,18 @@ class _Reader:
                 return Function(step, body, dict(self.values))
             case ast.Call():
                 return self.call(node, depth)
+            case ast.Subscript(value=ast.expr() as entries, slice=ast.expr() as place):
+                return self.entry(node, self.value(entries, depth), self.value(place, depth))
+            case _:
+                return Unknown(ast.unparse(node))
+
+    def entry(self, node: ast.Subscript, entries: Any, place: Any) -> Any:
+        """``entries[place]`` of a list or a dictionary; unknown where it has none."""
+        match entries, place:
+            case list(), int() if -len(entries) <= place < len(entries):
+                return entries[place]
+            case dict(), int() | float() | str() if place in entries:
+                return entries[place]
             case _:
                 return Unknown(ast.unparse(node))
 
