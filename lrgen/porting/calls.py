@@ -12,7 +12,9 @@ from ..catalogue import dialects
 from ..document import CallShape, Document, Source
 from ..errors import did_you_mean, quoted
 from ..pipeline import read as read_spec
-from .pasted import FUNCTIONS, TABLES, Call, Function, NotPortable, Unknown, computed, read, told
+from .pasted import FUNCTIONS, Call, Function, NotPortable, Unknown, computed, read, told
+from .tables import TABLES
+from .times import batches
 
 # Where two libraries have a class of one name, and the call does not say whose it is.
 _ORDER = ("torch", "keras", "optax", "tensorflow", "transformers", "timm", "megatron")
@@ -219,6 +221,8 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
     missing = [n for n in taken.names if n not in given and n not in taken.defaults]
     values: dict[str, Any] = {}
     used = {*document.parameters, *how.beside}
+    # A text such as '1dur' that the spec has a number for: its default.
+    given = {n: v for n, v in given.items() if not isinstance(v, str) or v != taken.defaults.get(n)}
     for name in document.parameters:
         value = given.get(name)
         formula = how.given.get(name, "")
@@ -295,7 +299,7 @@ def _computed(call: Call, formula: str, values: Mapping[str, Any]) -> Any:
     for name, value in values.items():
         if isinstance(value, Unknown | Call | Function):
             raise _unknown(call, name, value)
-    result = computed(formula, values)
+    result = computed(formula, values, TABLES)
     if isinstance(result, Unknown):
         raise NotPortable(f"{call.path}: {result.text} is no number. Give its value.")
     return result
@@ -310,6 +314,8 @@ def _plain(call: Call, name: str, value: Any, wanted: str) -> Any:
             return [_plain(call, name, entry, wanted.removesuffix("[]")) for entry in value]
         case float() if wanted in ("steps", "count") and value.is_integer():
             return int(value)
+        case str() if wanted in ("steps", "count"):
+            return batches(f"{call.path}: {name}", value)
         case int() if wanted in ("rate", "real") and not isinstance(value, bool):
             return float(value)
         case _:

@@ -29,6 +29,7 @@ WANTED: dict[str, dict[str, Any]] = {
     },
     "ignite/PiecewiseLinear": {"milestones_values": PAIRS},
     "ignite/PiecewiseLinearStateScheduler": {"milestones_values": PAIRS},
+    "diffusers/piecewise_constant": {"step_rules": "1:10,0.1:20,0.01:30,0.005"},
 }
 FEW = ["torch/StepLR", "keras/CosineDecay", "optax/sgdr_schedule", "timm/CosineLRScheduler"]
 
