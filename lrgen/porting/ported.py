@@ -19,7 +19,18 @@ from ..pipeline import emit, library_of_sources
 from ..plot.settings import typed_values
 from ..schedule import KIND_OF_TYPE, Schedule
 from .calls import Asked, shape
-from .compose import Member, Nested, Product, Succession, Written, compose
+from .compose import (
+    Ahead,
+    Level,
+    Member,
+    Nested,
+    Product,
+    Ruled,
+    Slow,
+    Succession,
+    Written,
+    compose,
+)
 from .pasted import NotPortable
 from .writing import spec_text
 
@@ -128,7 +139,11 @@ def _has_base(member: Member | Document) -> bool:
             return base is not None
         case Succession(members=members) | Product(members=members) | Nested(members=members):
             return any(_has_base(one) for one in members)
-        case Document():
+        case Ahead(member=one) | Slow(member=one):
+            return _has_base(one)
+        case Ruled(members=named):
+            return any(_has_base(one) for one in named.values())
+        case Document() | Level():
             return True
 
 
