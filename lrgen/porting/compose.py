@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import chain, pairwise, zip_longest
 from typing import Any
 
-from ..document import MOST_TITLE, CautionShape, Document, ParameterShape, PieceShape
+from ..document import MOST_TITLE, AccuracyShape, CautionShape, Document, ParameterShape, PieceShape
 from ..naming import function_name
 from .calls import Asked
 
+_LATER = re.compile(r"\[(step - [^\[\]]+)\]")
 _AT = re.compile(r"\b([A-Za-z_]\w*)\[([^\[\]]+)\]")
 _WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_]\w*(?:\.\w+)*|\d[\w.]*")
 
@@ -48,9 +49,15 @@ class Succession:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """The base rate times the factor of each member."""
+    """The base rate times the factor of each member.
+
+    Attributes:
+        members: Each of them at a base rate of 1.
+        base: The rate, where it is known.
+    """
 
     members: tuple[Member, ...]
+    base: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +199,7 @@ class _Composer:
             cites=list(dict.fromkeys(cites)),
             require=list(dict.fromkeys(self.require)),
             parameters=self.parameters,
+            accuracy=_accuracy(singles),
             let=self.lets,
             piece=[] if alone else pieces,
             value=pieces[0].value if alone else None,
@@ -270,8 +278,8 @@ class _Composer:
                 return self.called(member, step, base)
             case Written():
                 return self.written(member, step, base)
-            case Product(members=members):
-                self.declare_base()
+            case Product(members=members, base=rate):
+                self.declare_base(rate)
                 factors = [self.let(one, step, "1.0") for one in members]
                 return " * ".join([*([base or "base_lr"] if base != "1.0" else []), *factors])
             case Nested(members=members):
@@ -300,7 +308,9 @@ class _Composer:
         names = {**self.own_of(member), "step": _within(step)}
         value = ""
         for stage in reversed(member.stages):
-            own = self.staged(member, stage.value, names, step, base)
+            # A choice is computed on both sides, and no schedule has steps below 0.
+            formula = _LATER.sub(r"[max(\1, 0)]", stage.value)
+            own = self.staged(member, formula, names, step, base)
             if stage.until is not None:
                 own = f"{own} if {step} < {_renamed(stage.until, names)} else {value}"
             value = own
@@ -346,8 +356,13 @@ class _Composer:
         return f"{member.library}.{member.document.name}({words})"
 
     def let(self, member: Member, step: str, base: str | None) -> str:
-        """A let for ``member`` at the base rate ``base``."""
+        """A let for ``member`` at the base rate ``base``.
+
+        Lets hold at every step: of a member that begins later the formula itself is given.
+        """
         value = self.value(member, step, base)
+        if step != "step":
+            return f"({value})"
         name = _free(self.piece_name(member), self.taken)
         self.lets[name] = value
         return name
@@ -362,7 +377,7 @@ class _Composer:
         spans = _spans(member, 0, 0, None)
         value = ""
         for place, (one, _, counted) in reversed(list(enumerate(spans))):
-            own = self.value(one, f"{step} - {counted}" if counted else step, base)
+            own = self.value(one, f"max({step} - {counted}, 0)" if counted else step, base)
             last = place + 1 == len(spans)
             value = own if last else f"{own} if {step} < {spans[place + 1][1]} else {value}"
         return f"({value})"
@@ -420,6 +435,17 @@ def _singles(member: Member) -> Iterator[Single]:
         case Succession(members=members) | Product(members=members) | Nested(members=members):
             for one in members:
                 yield from _singles(one)
+
+
+def _accuracy(singles: Sequence[Single]) -> AccuracyShape | None:
+    """What each of several schedules may round, together."""
+    if len(singles) < 2:
+        return None
+    budgets = [
+        one.document.accuracy.ulps if isinstance(one, Asked) and one.document.accuracy else 8
+        for one in singles
+    ]
+    return AccuracyShape(ulps=sum(budgets), why="Each schedule in it rounds on its own.")
 
 
 def _given(member: Single) -> list[str]:

@@ -125,7 +125,7 @@ def ported(
         notes += [
             f"{one} is {document.parameters[one].default}, for the call does not say: set {one}."
             for one in shape(member.source).run
-            if one not in given
+            if one not in given and one not in member.values
         ]
     text = spec_text(_with(document, given), why=f"From {origin}")
     return Ported(text, tuple(dict.fromkeys(notes)), origin)
@@ -137,6 +137,8 @@ def _has_base(member: Member | Document) -> bool:
             return "base_lr" in values
         case Written(base=base):
             return base is not None
+        case Product(base=base) if base is not None:
+            return True
         case Succession(members=members) | Product(members=members) | Nested(members=members):
             return any(_has_base(one) for one in members)
         case Ahead(member=one) | Slow(member=one):

@@ -31,13 +31,13 @@ def batches(where: str, text: str) -> int:
     """
     found = _TIME.fullmatch(text)
     if found is None or found[2] not in _UNITS:
-        raise NotPortable(f"{where} is {quoted(repr(text))}, which is no length. Give a number.")
+        raise NotPortable(f"{where} is {quoted(text)}, which is no length. Give a number.")
     number = float(found[1].replace("_", ""))
     if found[2] == "ba" and number.is_integer():
         return int(number)
     if number == 0:
         return 0
     raise NotPortable(
-        f"{where} is {quoted(repr(text))}, in {_UNITS[found[2]]}: how many updates that is depends "
+        f"{where} is {quoted(text)}, in {_UNITS[found[2]]}: how many updates that is depends "
         "on the run. Give it in batches, such as '100ba'."
     )
