@@ -14,7 +14,7 @@ MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
 # Those two are what the others share.
 EXAMPLES := $(filter-out examples/command.py examples/moons.py,$(wildcard examples/*.py))
 
-.PHONY: all test test-slow examples bench lint check clean
+.PHONY: all test test-slow examples bench conformance lint check clean
 
 all: .venv/lrgen
 	$(BIN)/lrgen build
@@ -46,9 +46,13 @@ examples: .venv/frameworks
 bench: .venv/frameworks
 	$(BIN)/python benchmarks/run.py --json benchmarks/results.json
 
+# On a machine with a GPU: python -m on_device; docs/devices.md says what it needs there.
+conformance: .venv/frameworks
+	$(BIN)/python -m on_device --device $(if $(shell command -v nvidia-smi),cuda,cpu)
+
 lint: .venv/frameworks
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check lrgen tests benchmarks examples
+	$(BIN)/ruff format --check lrgen tests benchmarks examples on_device
 	$(BIN)/mypy --strict lrgen
 	$(MYPY_GENERATED) generated
 

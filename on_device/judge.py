@@ -65,8 +65,8 @@ class Tally:
                 f"got an array of shape {rates.shape}"
             )
         expected = case.bits[: len(rates)]
-        flushed = (magnitude(expected) < SMALLEST_NORMAL_BITS) & (expected != rates.view(np.uint32))
-        flushed &= (rates == 0) & flush
+        small = magnitude(expected) < SMALLEST_NORMAL_BITS
+        flushed = small & (expected != 0) & (rates == 0) & flush
         wrong = (rates.view(np.uint32) != expected) & ~flushed
         self.sets += 1
         self.rows += case.rows
