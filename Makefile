@@ -14,7 +14,7 @@ MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
 # Those two are what the others share.
 EXAMPLES := $(filter-out examples/command.py examples/moons.py,$(wildcard examples/*.py))
 
-.PHONY: all test test-slow examples bench conformance lint check clean
+.PHONY: all test test-slow test-processes examples bench conformance lint check clean
 
 all: .venv/lrgen
 	$(BIN)/lrgen build
@@ -36,6 +36,9 @@ test: .venv/frameworks
 
 test-slow: .venv/frameworks
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+
+test-processes: .venv/frameworks
+	$(BIN)/python -m pytest -m processes
 
 examples: .venv/frameworks
 	@set -e; for example in $(EXAMPLES); do \

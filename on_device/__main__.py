@@ -6,6 +6,7 @@ import argparse
 import concurrent.futures
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -82,6 +83,11 @@ def unpack(wheels: Path, folder: Path) -> Path:
     return folder
 
 
+def share(weights: Sequence[int], jobs: int) -> float:
+    """Which part of the time left is for the first of ``weights``, with ``jobs`` at a time."""
+    return weights[0] / max(weights[0], math.ceil(sum(weights) / jobs))
+
+
 @dataclass(slots=True)
 class Session:
     """The parts of one run, and where they find what they need.
@@ -107,18 +113,15 @@ class Session:
             outcome.left_out = self._reason_against(outcome)
         waiting = [outcome for outcome in outcomes if not outcome.left_out]
         ends = time.monotonic() + chosen.seconds
-        rounds = -(-len(waiting) // chosen.jobs)
-        lock, begun = threading.Lock(), [0]
+        weights = [outcome.part.weight for outcome in waiting]
 
-        def one(outcome: Outcome) -> None:
-            with lock:
-                left = rounds - begun[0] // chosen.jobs
-                begun[0] += 1
-            # What a part leaves of its share is there for those that come after it.
-            self._run_part(outcome, max((ends - time.monotonic() - GRACE) / left, 1.0))
+        def one(number: int) -> None:
+            # What the parts before it left of their shares is there for this one.
+            part = share(weights[number:], chosen.jobs)
+            self._run_part(waiting[number], max((ends - time.monotonic() - GRACE) * part, 1.0))
 
         with concurrent.futures.ThreadPoolExecutor(chosen.jobs) as pool:
-            list(pool.map(one, waiting))
+            list(pool.map(one, range(len(waiting))))
         return self._gather(outcomes)
 
     def _is_for(self, part: Part, schedule: str) -> bool:

@@ -21,6 +21,7 @@ class Part:
         traces: Whether schedules that remember can be called so.
         cuda_only: Whether there is no such thing on a CPU.
         needs: Libraries that must be importable.
+        weight: How long it takes beside the others, roughly.
     """
 
     name: str
@@ -30,12 +31,14 @@ class Part:
     what: str
     flushes: bool
     needs: tuple[str, ...]
+    weight: int = 1
     traces: bool = True
     cuda_only: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 TORCH = ("torch",)
+JAX = ("jax",)
 KERAS_TORCH = {"KERAS_BACKEND": "torch"}
 KERAS_JAX = {"KERAS_BACKEND": "jax"}
 
@@ -49,18 +52,36 @@ PARTS = (
         "tensor function, `torch.compile(fullgraph=True)`",
         flushes=False,
         needs=TORCH,
+        weight=4,
         traces=False,
     ),
-    Part("jax-jit", "in_jax", "jit", "jax", "`jax.jit`; traces in a `scan`", True, ("jax",)),
-    Part("jax-plain", "in_jax", "plain", "jax", "operation by operation", True, ("jax",)),
+    Part(
+        "jax-jit",
+        "in_jax",
+        "jit",
+        "jax",
+        "`jax.jit`; traces in a `scan`",
+        flushes=True,
+        needs=JAX,
+        weight=2,
+    ),
+    Part(
+        "jax-plain",
+        "in_jax",
+        "plain",
+        "jax",
+        "operation by operation",
+        flushes=True,
+        needs=JAX,
+    ),
     Part(
         "jax-vmap",
         "in_jax",
         "vmap",
         "jax",
         "`jit` of `vmap` over traced parameters and over steps",
-        True,
-        ("jax",),
+        flushes=True,
+        needs=JAX,
     ),
     Part(
         "torch-eager",

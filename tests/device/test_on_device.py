@@ -395,6 +395,22 @@ def test_a_part_that_takes_too_long_is_stopped_and_said_so(
     assert "\n## Left out\n\n- `torch-eager`: 1 of 2 schedules" in report.page(run)
 
 
+@pytest.mark.parametrize(
+    ("weights", "jobs", "expected"),
+    [
+        ([4, 1, 1], 1, 4 / 6),
+        ([1, 1], 1, 1 / 2),
+        ([1], 1, 1),
+        ([4, 1, 1], 2, 1),
+        ([1] * 9, 4, 1 / 3),
+    ],
+)
+def test_the_time_left_is_shared_with_those_that_wait(
+    weights: list[int], jobs: int, expected: float
+) -> None:
+    assert expected == command.share(weights, jobs)
+
+
 def test_a_run_of_nothing_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = session(tmp_path, monkeypatch, "print(json.dumps({'ended': True}))", "--seconds", "1")
 
