@@ -219,7 +219,7 @@ class Session:
             "sets of parameters": sum(sets for sets, _ in counts),
             "rows": sum(rows for _, rows in counts),
         }
-        return Run(name, facts, asked, outcomes)
+        return Run(name, chosen.device == "cuda", facts, asked, outcomes)
 
 
 if __name__ == "__main__":

@@ -62,12 +62,14 @@ class Run:
 
     Attributes:
         device: Its name.
+        gpu: Whether it is one.
         facts: Driver, processor and versions, in the order in which they are shown.
         asked: Counts of schedules, sets of parameters and rows that there are.
         outcomes: Of each part.
     """
 
     device: str
+    gpu: bool
     facts: Mapping[str, str]
     asked: Mapping[str, int]
     outcomes: Sequence[Outcome]
@@ -128,8 +130,10 @@ def page(run: Run) -> str:
     lines = [
         f"# Conformance on {run.device}",
         "",
-        f"{run.result} Every float32 is held to the exact value in its row, rounded once, and",
-        "between the rows to that of the emitted NumPy module on the CPU.",
+        f"**{run.result}**{'' if run.gpu else ' This was run on a CPU alone: no GPU took part.'}",
+        "",
+        "Every float32 is held to the exact value in its row, rounded once, and between the rows to",
+        "that of the emitted NumPy module on the CPU. Written by `python -m on_device`.",
         "",
         "| | |",
         "|---|---|",

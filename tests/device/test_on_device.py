@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import os
 import shutil
@@ -469,7 +470,7 @@ def a_run() -> Run:
     assert [""] == errors
     fields = {name: getattr(tally, name) for name in Tally.__slots__}
     outcome = Outcome(part, ["linear"], ["linear"], fields)
-    return Run("NVIDIA H100 80GB HBM3", {"driver": "580.1"}, {"rows": 65}, [outcome])
+    return Run("NVIDIA H100 80GB HBM3", True, {"driver": "580.1"}, {"rows": 65}, [outcome])
 
 
 def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
@@ -478,6 +479,13 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
 
     assert first == second
     assert b"| torch-eager | equal | 1 | 4 | 65 | 1,983 | 0 | 0 | 0 | " in first[0]
+
+
+def test_a_report_of_a_cpu_says_so(tmp_path: Path) -> None:
+    run = a_run()
+
+    assert "no GPU took part" not in report.page(run)
+    assert "no GPU took part" in report.page(dataclasses.replace(run, gpu=False))
 
 
 def test_a_device_has_a_file_name() -> None:
