@@ -130,7 +130,7 @@ def page(run: Run) -> str:
     lines = [
         f"# Conformance on {run.device}",
         "",
-        f"**{run.result}**{'' if run.gpu else ' This was run on a CPU alone: no GPU took part.'}",
+        f"**{run.result}**{'' if run.gpu else ' Run on a CPU alone: no GPU took part.'}",
         "",
         "Every float32 is held to the exact value in its row, rounded once, and between the rows to",
         "that of the emitted NumPy module on the CPU. Written by `python -m on_device`.",
