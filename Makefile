@@ -14,7 +14,7 @@ MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
 # Those two are what the others share.
 EXAMPLES := $(filter-out examples/command.py examples/moons.py,$(wildcard examples/*.py))
 
-.PHONY: all test test-slow test-processes examples bench conformance lint check clean
+.PHONY: all test test-slow test-processes test-trainers examples bench conformance lint check clean
 
 all: .venv/lrgen
 	$(BIN)/lrgen build
@@ -39,6 +39,13 @@ test-slow: .venv/frameworks
 
 test-processes: .venv/frameworks
 	$(BIN)/python -m pytest -m processes
+
+.venv/trainers: .venv/frameworks
+	$(INSTALL) --editable '.[trainers]'
+	touch $@
+
+test-trainers: .venv/trainers
+	$(BIN)/python -m pytest -m trainers
 
 examples: .venv/frameworks
 	@set -e; for example in $(EXAMPLES); do \
