@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,15 +12,8 @@ import numpy as np
 
 from .cases import Case, Curve, Found, Trace, class_name
 
-if keras.backend.backend() == "jax":
-    from . import in_jax as backend
-
-    int64 = backend.int64
-else:
-    from . import in_torch as backend
-
-    def int64(steps: Any) -> Any:
-        return backend.torch.from_numpy(steps)
+BACKENDS = {"jax": ".in_jax", "torch": ".in_torch"}
+backend: Any = importlib.import_module(BACKENDS[keras.backend.backend()], __package__)
 
 
 def called(module: ModuleType, cases: Sequence[Case], device: str) -> Iterator[Found]:
@@ -43,7 +37,7 @@ def _rates(
         match case:
             case Curve():
                 schedule = transform(kind(**case.parameters))
-                yield case, backend.found(schedule(int64(case.steps)), device), None
+                yield case, backend.found(schedule(backend.int64(case.steps)), device), None
             case Trace():
                 callback = kind(**case.parameters, monitor="metric")
                 yield case, np.array(list(observed(callback, case, device)), np.float32), None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from .cases import Case, Curve, Found, NothingToRun, Trace, class_name
+from .cases import Case, Curve, Found, NothingToRun, Steps, Trace, class_name
 
 REPLAYS = 64
 
@@ -49,7 +49,7 @@ Record = Callable[[Callable[[], None]], Recording]
 
 def record_cuda_graph(work: Callable[[], None]) -> Recording:
     """Capture ``work``, as PyTorch's notes on CUDA ask for: after warm-up on another stream."""
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(3):
@@ -179,6 +179,11 @@ def function_of(module: ModuleType, case: Case) -> Any:
         return rates
 
     return rate
+
+
+def int64(steps: Steps) -> torch.Tensor:
+    """Steps on the host, as Keras may be handed them."""
+    return torch.from_numpy(steps)
 
 
 def found(rates: torch.Tensor, device: str) -> Any:

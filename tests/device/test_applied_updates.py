@@ -40,7 +40,7 @@ def amp_run(recipe: bool) -> list[float]:
         if not (recipe and skipped):
             scheduler.step()
         applied += not skipped
-    return [-float(weight) for weight in weights]
+    return [-weight for weight in weights.tolist()]
 
 
 def test_updates_that_mixed_precision_skips_do_not_count() -> None:
@@ -65,7 +65,7 @@ def accumulated_run(recipe: bool, micro_batches: int = 4) -> list[float]:
             optimizer.zero_grad()
         if last or not recipe:
             scheduler.step()
-    return [-float(weight) for weight in weights]
+    return [-weight for weight in weights.tolist()]
 
 
 def test_batches_that_only_add_to_gradients_do_not_count() -> None:
