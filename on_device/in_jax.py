@@ -24,7 +24,9 @@ def plain(module: ModuleType, cases: Sequence[Case], device: str) -> Iterator[Fo
         match case:
             case Curve():
                 steps = int64(case.steps)
-                exactly = make(**case.parameters, dtype=jnp.float64)(steps[: case.rows])
+                exactly = make(**case.parameters, dtype=jnp.float64)(
+                    steps
+                )  # one shape: fewer programs
                 yield case, found(make(**case.parameters)(steps), device), found(exactly, device)
             case Trace():
                 rates = stepwise(make(**case.parameters), case)

@@ -64,4 +64,5 @@ WAYS = {"called": called, "compiled": compiled}
 
 def device_name(device: str) -> str:
     """What the backend calls the device; empty for a CPU."""
-    return backend.device_name(device)
+    name: str = backend.device_name(device)
+    return name

@@ -73,6 +73,7 @@ PARTS = (
         "operation by operation",
         flushes=True,
         needs=JAX,
+        weight=2,
     ),
     Part(
         "jax-vmap",
