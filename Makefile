@@ -14,7 +14,7 @@ MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
 # Those two are what the others share.
 EXAMPLES := $(filter-out examples/command.py examples/moons.py,$(wildcard examples/*.py))
 
-.PHONY: all test test-slow examples bench docs lint check clean
+.PHONY: all test test-slow test-processes test-trainers examples bench docs conformance lint check clean
 
 all: .venv/lrgen
 	$(BIN)/lrgen build
@@ -37,6 +37,16 @@ test: .venv/frameworks
 test-slow: .venv/frameworks
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
+test-processes: .venv/frameworks
+	$(BIN)/python -m pytest -m processes
+
+.venv/trainers: .venv/frameworks
+	$(INSTALL) --editable '.[trainers]'
+	touch $@
+
+test-trainers: .venv/trainers
+	$(BIN)/python -m pytest -m trainers
+
 examples: .venv/frameworks
 	@set -e; for example in $(EXAMPLES); do \
 		echo "$$example"; \
@@ -50,9 +60,13 @@ bench: .venv/frameworks
 docs: .venv/lrgen
 	$(BIN)/python docs/dialect_page.py
 
+# On a machine with a GPU: python -m on_device; docs/devices.md says what it needs there.
+conformance: .venv/frameworks
+	$(BIN)/python -m on_device --device $(if $(shell command -v nvidia-smi),cuda,cpu)
+
 lint: .venv/frameworks
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check lrgen tests benchmarks examples docs
+	$(BIN)/ruff format --check lrgen tests benchmarks examples docs on_device
 	$(BIN)/mypy --strict lrgen
 	$(MYPY_GENERATED) generated
 

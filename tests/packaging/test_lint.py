@@ -9,7 +9,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 GENERATED = Path(os.environ.get("LRGEN_GENERATED", REPOSITORY / "generated"))
-SOURCES = ("lrgen", "tests", "benchmarks", "examples", "docs")
+SOURCES = ("lrgen", "tests", "benchmarks", "examples", "docs", "on_device")
 CACHE = REPOSITORY / ".mypy_cache"  # shared by all tests: torch takes ten seconds without
 
 
