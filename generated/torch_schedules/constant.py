@@ -38,7 +38,7 @@ def constant(
     """
     _check(base_lr)
     step = step.long()
-    lr = torch.full_like(step, base_lr, dtype=torch.float64)
+    lr = torch.zeros_like(step, dtype=torch.float64) + base_lr
     return lr.to(dtype)
 
 

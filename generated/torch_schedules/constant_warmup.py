@@ -45,7 +45,9 @@ def constant_warmup(
     step = step.long()
 
     lr = torch.where(
-        step < warmup_steps, start_lr, torch.full_like(step, peak_lr, dtype=torch.float64)
+        step < warmup_steps,
+        _scalar(start_lr, step),
+        torch.zeros_like(step, dtype=torch.float64) + peak_lr,
     )
     return lr.to(dtype)
 
@@ -305,3 +307,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -50,7 +50,7 @@ def cosine(
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     anneal = end_lr + (base_lr - end_lr) * torch.sin(math.pi / 2 * remaining) ** 2
 
-    return torch.where(step < total_steps, anneal, end_lr).to(dtype)
+    return torch.where(step < total_steps, anneal, _scalar(end_lr, step)).to(dtype)
 
 
 class CosineLR(LRScheduler):
@@ -310,3 +310,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -51,7 +51,7 @@ def cosine_rise(
     # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
     rise = start_lr + (peak_lr - start_lr) * torch.sin(math.pi / 2 * progress) ** 2
 
-    return torch.where(step < total_steps, rise, peak_lr).to(dtype)
+    return torch.where(step < total_steps, rise, _scalar(peak_lr, step)).to(dtype)
 
 
 class CosineRiseLR(LRScheduler):
@@ -311,3 +311,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

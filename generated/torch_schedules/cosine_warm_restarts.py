@@ -70,7 +70,7 @@ def cosine_warm_restarts(
     elapsed = place - _entry(starts, row, torch.int64)
     position = elapsed % length
     index = row + elapsed // length
-    peak = end_lr + (base_lr - end_lr) * shrink ** index.double()
+    peak = end_lr + (base_lr - end_lr) * _scalar(shrink, step) ** index.double()
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     # 1 - i / j == (j - i) / j, exact: integers first.
     lr = (
@@ -383,6 +383,16 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number
 
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:

@@ -67,7 +67,7 @@ def cyclic(
     if mode == "triangular2":
         value = low_lr + (peak_lr - low_lr) * height * 0.5 ** cycle.double()
     elif mode == "exp_range":
-        value = low_lr + (peak_lr - low_lr) * height * gamma ** step.double()
+        value = low_lr + (peak_lr - low_lr) * height * _scalar(gamma, step) ** step.double()
     else:
         value = low_lr + (peak_lr - low_lr) * height
     return value.to(dtype)
@@ -364,3 +364,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -47,10 +47,10 @@ def decay_then_hold(
     step = step.long()
     progress = step.double() / max(total_steps, 1)
 
-    decay = base_lr * decay_rate**progress
+    decay = base_lr * _scalar(decay_rate, step) ** progress
     hold = base_lr * decay_rate
 
-    return torch.where(step < total_steps, decay, hold).to(dtype)
+    return torch.where(step < total_steps, decay, _scalar(hold, step)).to(dtype)
 
 
 class DecayThenHoldLR(LRScheduler):
@@ -307,3 +307,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

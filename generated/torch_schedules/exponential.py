@@ -39,7 +39,7 @@ def exponential(
     """
     _check(base_lr, gamma)
     step = step.long()
-    lr = base_lr * gamma ** step.double()
+    lr = base_lr * _scalar(gamma, step) ** step.double()
     return lr.to(dtype)
 
 
@@ -287,3 +287,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

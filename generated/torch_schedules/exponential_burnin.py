@@ -58,18 +58,21 @@ def exponential_burnin(
     if staircase:
         value = torch.clamp(
             base_lr
-            * decay_rate ** torch.clamp((step - burnin_steps) // decay_steps, min=0).double(),
-            min=end_lr,
+            * _scalar(decay_rate, step)
+            ** torch.clamp((step - burnin_steps) // decay_steps, min=0).double(),
+            min=_scalar(end_lr, step),
         )
     else:
         value = torch.clamp(
             base_lr
-            * decay_rate ** torch.clamp((step - burnin_steps) // decay_steps, min=0).double()
-            * decay_rate ** (((step - burnin_steps) % decay_steps).double() / decay_steps),
-            min=end_lr,
+            * _scalar(decay_rate, step)
+            ** torch.clamp((step - burnin_steps) // decay_steps, min=0).double()
+            * _scalar(decay_rate, step)
+            ** (((step - burnin_steps) % decay_steps).double() / decay_steps),
+            min=_scalar(end_lr, step),
         )
 
-    return torch.where(step < burnin_steps, burnin, value).to(dtype)
+    return torch.where(step < burnin_steps, _scalar(burnin, step), value).to(dtype)
 
 
 class ExponentialBurninLR(LRScheduler):
@@ -364,3 +367,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -48,12 +48,12 @@ def exponential_decay(
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
     # exponent.
     if staircase:
-        value = base_lr * decay_rate ** (step // decay_steps).double()
+        value = base_lr * _scalar(decay_rate, step) ** (step // decay_steps).double()
     else:
         value = (
             base_lr
-            * decay_rate ** (step // decay_steps).double()
-            * decay_rate ** ((step % decay_steps).double() / decay_steps)
+            * _scalar(decay_rate, step) ** (step // decay_steps).double()
+            * _scalar(decay_rate, step) ** ((step % decay_steps).double() / decay_steps)
         )
     return value.to(dtype)
 
@@ -326,3 +326,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

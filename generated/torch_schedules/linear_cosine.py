@@ -61,7 +61,7 @@ def linear_cosine(
     decay = base_lr * ((alpha + line) * wave + beta)
     hold = base_lr * (alpha * (1 - half_waves % 2) + beta)
 
-    return torch.where(step < decay_steps, decay, hold).to(dtype)
+    return torch.where(step < decay_steps, decay, _scalar(hold, step)).to(dtype)
 
 
 class LinearCosineLR(LRScheduler):
@@ -341,3 +341,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -45,7 +45,7 @@ def linear_warmup(
     step = step.long()
     warmup = start_lr + (peak_lr - start_lr) * step.double() / max(warmup_steps, 1)
 
-    return torch.where(step < warmup_steps, warmup, peak_lr).to(dtype)
+    return torch.where(step < warmup_steps, warmup, _scalar(peak_lr, step)).to(dtype)
 
 
 class LinearWarmupLR(LRScheduler):
@@ -303,3 +303,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -48,7 +48,7 @@ def logarithmic_warmup(
         + (peak_lr - start_lr) * torch.log((1 + step).double()) / math.log(max(1 + warmup_steps, 2))
     )
 
-    return torch.where(step < warmup_steps, warmup, peak_lr).to(dtype)
+    return torch.where(step < warmup_steps, warmup, _scalar(peak_lr, step)).to(dtype)
 
 
 class LogarithmicWarmupLR(LRScheduler):
@@ -306,3 +306,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

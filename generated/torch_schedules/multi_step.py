@@ -46,7 +46,11 @@ def multi_step(
     if not torch.compiler.is_compiling():  # which would unroll a look at every entry
         _check(base_lr, milestones, gamma)
     step = step.long()
-    lr = base_lr * gamma ** torch.bucketize(step, step.new_tensor(milestones), right=True).double()
+    lr = (
+        base_lr
+        * _scalar(gamma, step)
+        ** torch.bucketize(step, step.new_tensor(milestones), right=True).double()
+    )
     return lr.to(dtype)
 
 
@@ -311,3 +315,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -104,7 +104,7 @@ def one_cycle(
             + (start_lr - end_lr) * torch.sin(math.pi / 2 * linear_annihilation_remaining) ** 2
         )
 
-    lr = torch.where(step >= total_steps, end_lr, annihilation)
+    lr = torch.where(step >= total_steps, _scalar(end_lr, step), annihilation)
     lr = torch.where(step < valley, fall, lr)
     return torch.where(step < warmup_steps, rise, lr).to(dtype)
 
@@ -429,3 +429,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

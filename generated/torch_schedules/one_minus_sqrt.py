@@ -50,7 +50,7 @@ def one_minus_sqrt(
     # 1 - sqrt(u) == (1 - u) / (1 + sqrt(u)), without the cancellation near u = 1.
     decay = end_lr + (base_lr - end_lr) * remaining / (1 + torch.sqrt(progress))
 
-    return torch.where(step < total_steps, decay, end_lr).to(dtype)
+    return torch.where(step < total_steps, decay, _scalar(end_lr, step)).to(dtype)
 
 
 class OneMinusSqrtLR(LRScheduler):
@@ -311,3 +311,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -69,8 +69,8 @@ def piecewise_cosine(
     )
     after = values[len(values) - 1]
 
-    lr = torch.where(passed < len(places), half_cosine, after)
-    return torch.where(passed == 0, before, lr).to(dtype)
+    lr = torch.where(passed < len(places), half_cosine, _scalar(after, step))
+    return torch.where(passed == 0, _scalar(before, step), lr).to(dtype)
 
 
 class PiecewiseCosineLR(LRScheduler):
@@ -355,6 +355,16 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number
 
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:

@@ -51,7 +51,7 @@ def polynomial(
 
     decay = end_lr + (base_lr - end_lr) * remaining**power
 
-    return torch.where(step < total_steps, decay, end_lr).to(dtype)
+    return torch.where(step < total_steps, decay, _scalar(end_lr, step)).to(dtype)
 
 
 class PolynomialLR(LRScheduler):
@@ -319,3 +319,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -54,7 +54,7 @@ def power_law_linear_tail(
     tail_start = total_steps - tail_steps
     trend = torch.where(
         step < hold_steps,
-        base_lr,
+        _scalar(base_lr, step),
         base_lr * (hold_steps / torch.clamp(step, min=1).double()) ** power,
     )
 
@@ -342,3 +342,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

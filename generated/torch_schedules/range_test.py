@@ -54,9 +54,9 @@ def range_test(
     if growth == "linear":
         growth_lr = start_lr + (end_lr - start_lr) * progress
     else:
-        growth_lr = start_lr * (end_lr / start_lr) ** torch.clamp(progress, max=1.0)
+        growth_lr = start_lr * _scalar(end_lr / start_lr, step) ** torch.clamp(progress, max=1.0)
 
-    return torch.where(step < total_steps, growth_lr, end_lr).to(dtype)
+    return torch.where(step < total_steps, growth_lr, _scalar(end_lr, step)).to(dtype)
 
 
 class RangeTestLR(LRScheduler):
@@ -330,3 +330,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

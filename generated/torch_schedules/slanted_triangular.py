@@ -65,7 +65,7 @@ def slanted_triangular(
         / max(fall_steps, 1)
     )
 
-    lr = torch.where(step < total_steps, fall, low_lr)
+    lr = torch.where(step < total_steps, fall, _scalar(low_lr, step))
     return torch.where(step < warmup_steps, rise, lr).to(dtype)
 
 
@@ -343,3 +343,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -91,7 +91,7 @@ def stages(
     lr = torch.where(shape == 2, half_cosine, exponential)
     lr = torch.where(shape == 1, line, lr)
     lr = torch.where(shape == 0, start, lr)
-    return torch.where(step >= ends[last], after, lr).to(dtype)
+    return torch.where(step >= ends[last], _scalar(after, step), lr).to(dtype)
 
 
 class StagesLR(LRScheduler):
@@ -428,6 +428,16 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number
 
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:

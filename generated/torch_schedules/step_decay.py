@@ -47,7 +47,7 @@ def step_decay(
     _check(base_lr, decay_steps, gamma, at_zero)
     step = step.long()
     decays = step // decay_steps + (1 if at_zero else 0)
-    lr = base_lr * gamma ** decays.double()
+    lr = base_lr * _scalar(gamma, step) ** decays.double()
     return lr.to(dtype)
 
 
@@ -312,3 +312,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -57,7 +57,7 @@ def tanh_decay(
     # 1 - tanh(x) == 2 / (exp(2 * x) + 1), without the cancellation for large x.
     decay = end_lr + (base_lr - end_lr) / (torch.exp(torch.clamp(2 * position, max=40.0)) + 1)
 
-    return torch.where(step < total_steps, decay, end_lr).to(dtype)
+    return torch.where(step < total_steps, decay, _scalar(end_lr, step)).to(dtype)
 
 
 class TanhDecayLR(LRScheduler):
@@ -338,3 +338,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

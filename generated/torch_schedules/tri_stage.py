@@ -63,11 +63,11 @@ def tri_stage(
     warmup = (
         (start_lr * (warmup_steps - step).double() + peak_lr * step.double()) / max(warmup_steps, 1)
     )
-    decay = peak_lr * final_lr_scale**progress
+    decay = peak_lr * _scalar(final_lr_scale, step) ** progress
     hold = peak_lr * final_lr_scale
 
-    lr = torch.where(step < decay_start + decay_steps, decay, hold)
-    lr = torch.where(step < decay_start, peak_lr, lr)
+    lr = torch.where(step < decay_start + decay_steps, decay, _scalar(hold, step))
+    lr = torch.where(step < decay_start, _scalar(peak_lr, step), lr)
     return torch.where(step < warmup_steps, warmup, lr).to(dtype)
 
 
@@ -358,3 +358,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -53,13 +53,16 @@ def warmup_exponential(
     if staircase:
         value = (
             peak_lr
-            * decay_rate ** torch.clamp((step - warmup_steps) // decay_steps, min=0).double()
+            * _scalar(decay_rate, step)
+            ** torch.clamp((step - warmup_steps) // decay_steps, min=0).double()
         )
     else:
         value = (
             peak_lr
-            * decay_rate ** torch.clamp((step - warmup_steps) // decay_steps, min=0).double()
-            * decay_rate ** (((step - warmup_steps) % decay_steps).double() / decay_steps)
+            * _scalar(decay_rate, step)
+            ** torch.clamp((step - warmup_steps) // decay_steps, min=0).double()
+            * _scalar(decay_rate, step)
+            ** (((step - warmup_steps) % decay_steps).double() / decay_steps)
         )
 
     return torch.where(step < warmup_steps, warmup, value).to(dtype)
@@ -342,3 +345,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -56,11 +56,11 @@ def warmup_hold_decay(
     progress = torch.clamp(step - decay_start, min=0).double() / max(total_steps - decay_start, 1)
 
     warmup = start_lr + (peak_lr - start_lr) * step.double() / max(warmup_steps, 1)
-    decay = peak_lr * decay_rate**progress
+    decay = peak_lr * _scalar(decay_rate, step) ** progress
     hold = peak_lr * decay_rate
 
-    lr = torch.where(step < total_steps, decay, hold)
-    lr = torch.where(step < decay_start, peak_lr, lr)
+    lr = torch.where(step < total_steps, decay, _scalar(hold, step))
+    lr = torch.where(step < decay_start, _scalar(peak_lr, step), lr)
     return torch.where(step < warmup_steps, warmup, lr).to(dtype)
 
 
@@ -352,3 +352,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

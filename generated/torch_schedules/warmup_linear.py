@@ -55,7 +55,7 @@ def warmup_linear(
     # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
     ramp = peak_lr * remaining + end_lr * progress
 
-    lr = torch.where(step < total_steps, ramp, end_lr)
+    lr = torch.where(step < total_steps, ramp, _scalar(end_lr, step))
     return torch.where(step < warmup_steps, warmup, lr).to(dtype)
 
 
@@ -331,3 +331,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

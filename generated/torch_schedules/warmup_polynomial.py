@@ -55,7 +55,7 @@ def warmup_polynomial(
     warmup = peak_lr * step.double() / max(warmup_steps, 1)
     decay = end_lr + (peak_lr - end_lr) * remaining**power
 
-    lr = torch.where(step < total_steps, decay, end_lr)
+    lr = torch.where(step < total_steps, decay, _scalar(end_lr, step))
     return torch.where(step < warmup_steps, warmup, lr).to(dtype)
 
 
@@ -338,3 +338,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

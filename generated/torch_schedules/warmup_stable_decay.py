@@ -85,8 +85,8 @@ def warmup_stable_decay(
     else:
         tail_lr = end_lr + (peak_lr - end_lr) * fraction
 
-    lr = torch.where(step >= total_steps, end_lr, tail_lr)
-    lr = torch.where(step < decay_start, peak_lr, lr)
+    lr = torch.where(step >= total_steps, _scalar(end_lr, step), tail_lr)
+    lr = torch.where(step < decay_start, _scalar(peak_lr, step), lr)
     return torch.where(step < warmup_steps, warmup, lr).to(dtype)
 
 
@@ -395,3 +395,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

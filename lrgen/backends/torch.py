@@ -52,10 +52,13 @@ ARRAY: Table = {
     "uniform": spelt("_uniforms({0}, {1})"),
     "inf": spelt("math.inf"),
     "real": spelt("{0}.double()", operand=Precedence.ATOM),
-    "fill": spelt("torch.full_like(step, {0}, dtype=torch.float64)"),
+    "fill": spelt(
+        "torch.zeros_like(step, dtype=torch.float64) + {0}", Precedence.SUM, Precedence.PRODUCT
+    ),
+    "scalar": spelt("_scalar({0}, step)"),
 }
 
-STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills="one")
+STYLE = Style(array=ARRAY, host=MATH, pi="math.pi", casts=True, fills="one", wraps=True)
 
 
 @dataclass(frozen=True, slots=True)
