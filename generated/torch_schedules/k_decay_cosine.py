@@ -53,7 +53,7 @@ def k_decay_cosine(
     # Near u = 1, 1 - u**p == -expm1(p * log1p(u - 1)), without the cancellation.
     decayed = torch.where(
         progress < 0.5,
-        1 - progress**k,
+        1 - progress ** _scalar(k, step),
         -torch.expm1(
             torch.clamp(k * torch.log1p(torch.clamp(-remaining, min=-0.9999999999999999)), max=0.0)
         ),

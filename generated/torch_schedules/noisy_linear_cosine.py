@@ -68,7 +68,7 @@ def noisy_linear_cosine(
     wave = torch.sin(math.pi / 2 * (decay_steps - phase).double() / max(decay_steps, 1)) ** 2
     # 1 - i / j == (j - i) / j, exact: integers first.
     line = (decay_steps - step).double() / max(decay_steps, 1)
-    faded = std * (1 + torch.clamp(step, max=decay_steps)).double() ** (-fading / 2)
+    faded = std * (1 + torch.clamp(step, max=decay_steps)).double() ** _scalar(-fading / 2, step)
     second = _uniforms(seed, 2 * step + 1)
     first = _uniforms(seed, 2 * step)
     radius = torch.sqrt(-2 * torch.log(first))
@@ -387,6 +387,16 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number
 
 
 def _uniform(seed: int, step: int) -> float:

@@ -49,7 +49,7 @@ def polynomial(
     step = step.long()
     remaining = torch.clamp(total_steps - step, min=0).double() / max(total_steps, 1)
 
-    decay = end_lr + (base_lr - end_lr) * remaining**power
+    decay = end_lr + (base_lr - end_lr) * remaining ** _scalar(power, step)
 
     return torch.where(step < total_steps, decay, _scalar(end_lr, step)).to(dtype)
 

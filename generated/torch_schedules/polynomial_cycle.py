@@ -49,7 +49,7 @@ def polynomial_cycle(
     # ceil(i / j) == -(-i // j), exact in integers.
     cycles = torch.clamp(-(-step // cycle_steps), min=1)
     remaining = (cycles * cycle_steps - step).double() / (cycles * cycle_steps).double()
-    lr = end_lr + (base_lr - end_lr) * torch.clamp(remaining, min=0.0) ** power
+    lr = end_lr + (base_lr - end_lr) * torch.clamp(remaining, min=0.0) ** _scalar(power, step)
     return lr.to(dtype)
 
 
@@ -320,3 +320,13 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

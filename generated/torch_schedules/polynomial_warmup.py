@@ -48,7 +48,7 @@ def polynomial_warmup(
     step = step.long()
     progress = step.double() / max(warmup_steps, 1)
 
-    warmup = start_lr + (peak_lr - start_lr) * progress**power
+    warmup = start_lr + (peak_lr - start_lr) * progress ** _scalar(power, step)
 
     return torch.where(step < warmup_steps, warmup, _scalar(peak_lr, step)).to(dtype)
 

@@ -43,7 +43,7 @@ def power_law(
     """
     _check(base_lr, hold_steps, power)
     step = step.long()
-    decay = base_lr * (hold_steps / torch.clamp(step, min=1).double()) ** power
+    decay = base_lr * (hold_steps / torch.clamp(step, min=1).double()) ** _scalar(power, step)
 
     return torch.where(step < hold_steps, _scalar(base_lr, step), decay).to(dtype)
 

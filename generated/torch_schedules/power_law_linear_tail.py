@@ -55,7 +55,7 @@ def power_law_linear_tail(
     trend = torch.where(
         step < hold_steps,
         _scalar(base_lr, step),
-        base_lr * (hold_steps / torch.clamp(step, min=1).double()) ** power,
+        base_lr * (hold_steps / torch.clamp(step, min=1).double()) ** _scalar(power, step),
     )
 
     tail = trend * (total_steps - step).double() / max(tail_steps, 1)

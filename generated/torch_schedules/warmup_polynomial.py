@@ -53,7 +53,7 @@ def warmup_polynomial(
     remaining = torch.clamp(total_steps - step, min=0).double() / max(total_steps - warmup_steps, 1)
 
     warmup = peak_lr * step.double() / max(warmup_steps, 1)
-    decay = end_lr + (peak_lr - end_lr) * remaining**power
+    decay = end_lr + (peak_lr - end_lr) * remaining ** _scalar(power, step)
 
     lr = torch.where(step < total_steps, decay, _scalar(end_lr, step))
     return torch.where(step < warmup_steps, warmup, lr).to(dtype)

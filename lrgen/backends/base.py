@@ -194,7 +194,7 @@ class Style:
         fills: How many host numbers of a choice inside a formula need ``array["fill"]``: none,
             one of two, since the other then follows its type, or each.
         wraps: Whether host numbers that vary need ``array["scalar"]`` as an operand of a choice, of
-            an extreme, or of a power whose exponent is an array.
+            an extreme, or of a power.
         host_kinds: Parameters of these kinds are numbers that Python holds.
     """
 
@@ -330,9 +330,8 @@ class Spelled:
             elif self.is_host(base):
                 base = Apply("real", (base,), Kind.REAL)
             expr = replace(expr, args=(self._cast(base), exponent))
-        if expr.op == "**" and expr.kind is Kind.REAL and not self.is_host(expr.args[1]):
-            base, exponent = expr.args
-            expr = replace(expr, args=(self.operand(base), exponent))
+        if expr.op == "**" and expr.kind is Kind.REAL and not self.is_host(expr):
+            expr = replace(expr, args=tuple(self.operand(a) for a in expr.args))
         if expr.op == "if" and expr.kind is Kind.REAL:
             condition, yes, no = expr.args
             if not self.is_host(condition):
