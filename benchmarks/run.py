@@ -32,7 +32,7 @@ LRGEN = [sys.executable, "-m", "lrgen"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison: median seconds of a single run of each."""
+    """One comparison: median seconds of a single run of each, or numbers of something else."""
 
     name: str
     ours: float
@@ -40,6 +40,7 @@ class Row:
     peer_is: str
     goal: str
     reached: bool
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -70,9 +71,14 @@ def main() -> int:
 def line(row: Row) -> str:
     mark = "" if row.reached else "  NOT REACHED"
     return (
-        f"{row.name:42} {seconds(row.ours):>10} {seconds(row.peer):>10} {row.ratio:7.2f}  "
+        f"{row.name:42} {shown(row.ours, row.unit):>10} {shown(row.peer, row.unit):>10} "
+        f"{row.ratio:7.2f}  "
         f"{row.goal} (peer: {row.peer_is}){mark}"
     )
+
+
+def shown(value: float, unit: str) -> str:
+    return seconds(value) if unit == "s" else f"{value:g}"
 
 
 def seconds(value: float) -> str:
@@ -255,13 +261,29 @@ def torch_step() -> Iterator[Row]:
                 yield ratio(same, found["one base rate"], found["bare"], bare, 1.0)
 
 
+def torch_compiled() -> Iterator[Row]:
+    import torch_compiled as compiled
+
+    for what, peer, ours, theirs in compiled.comparisons(lambda name: load("torch", name)):
+        yield Row(
+            f"torch compiled {what}, compilations",
+            ours.compilations,
+            theirs.compilations,
+            peer,
+            "at most 3, for two graph breaks of torch's own",
+            ours.compilations <= 3,
+            "compilations",
+        )
+        yield ratio(f"torch compiled {what}, an update", ours.seconds, theirs.seconds, peer, None)
+
+
 def ratio(name: str, ours: float, peer: float, peer_is: str, limit: float | None) -> Row:
     """A row whose goal is a share of the peer's time, if it has one."""
     goal = "none" if limit is None else f"at most {limit:.2f} x"
     return Row(name, ours, peer, peer_is, goal, limit is None or ours <= limit * peer)
 
 
-COMPARISONS = (start, build, many_specs, numpy_curve, python_call, torch_step)
+COMPARISONS = (start, build, many_specs, numpy_curve, python_call, torch_step, torch_compiled)
 
 
 # --- how it is measured -----------------------------------------------------------------------
@@ -291,6 +313,7 @@ def load(backend: str, name: str, folder: Path = GENERATED) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # where torch.compile looks for what the module uses
     spec.loader.exec_module(module)
     return module
 
