@@ -32,7 +32,7 @@ LRGEN = [sys.executable, "-m", "lrgen"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison: median seconds of a single run of each."""
+    """One comparison: median seconds of a single run of each, or numbers of something else."""
 
     name: str
     ours: float
@@ -40,6 +40,7 @@ class Row:
     peer_is: str
     goal: str
     reached: bool
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
@@ -70,9 +71,14 @@ def main() -> int:
 def line(row: Row) -> str:
     mark = "" if row.reached else "  NOT REACHED"
     return (
-        f"{row.name:42} {seconds(row.ours):>10} {seconds(row.peer):>10} {row.ratio:7.2f}  "
+        f"{row.name:42} {shown(row.ours, row.unit):>10} {shown(row.peer, row.unit):>10} "
+        f"{row.ratio:7.2f}  "
         f"{row.goal} (peer: {row.peer_is}){mark}"
     )
+
+
+def shown(value: float, unit: str) -> str:
+    return seconds(value) if unit == "s" else f"{value:g}"
 
 
 def seconds(value: float) -> str:
@@ -233,39 +239,51 @@ def python_call() -> Iterator[Row]:
 
 
 def torch_step() -> Iterator[Row]:
-    import torch
-    from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+    import torch_steps
 
-    def optimizer(groups: int) -> torch.optim.Optimizer:
-        made = torch.optim.SGD([{"params": [torch.zeros(1)]} for _ in range(groups)], lr=0.1)
-        made.step()  # schedulers expect an update before their own step
-        return made
+    def emitted(name: str) -> ModuleType:
+        return load("torch", name, GENERATED if name != "warmed_exponential" else Path(folder))
 
-    def stepper(scheduler: LRScheduler) -> Callable[[], None]:
-        scheduler.optimizer.step()
-        return scheduler.step
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder, "warmed_exponential.toml")
+        spec.write_text(torch_steps.PRODUCT, encoding="utf-8")
+        run([*LRGEN, "build", str(spec), "--backend", "torch", "--out", folder])
+        for plan, groups, tensor, found in torch_steps.measured(emitted, rounds=15):
+            name = f"torch {plan.emitted}{', tensor lr' if tensor else ''}, {groups}"
+            bare = "a bare fill_ loop" if tensor else "the bare loop"
+            limit = 0.15 if tensor else 0.30
+            yield ratio(name, found["ours"], found["peer"], plan.peer, limit)
+            if tensor:
+                yield ratio(name, found["ours"], found["bare"], bare, 1.0 if groups > 1 else None)
+            else:
+                yield ratio(name, found["ours"], found["bare"], bare, 2.0)
+                same = f"{name}, one base rate"
+                yield ratio(same, found["one base rate"], found["bare"], bare, 1.0)
 
-    cosine = load("torch", "cosine").CosineLR
-    warmup = load("torch", "cosine_warmup").CosineWarmupLR
-    for groups in (1, 8, 64):
-        plans = (
-            ("CosineLR", cosine(optimizer(groups), total_steps=10_000_000)),
-            ("CosineWarmupLR", warmup(optimizer(groups), total_steps=10_000_000)),
+
+def torch_compiled() -> Iterator[Row]:
+    import torch_compiled as compiled
+
+    for what, peer, ours, theirs in compiled.comparisons(lambda name: load("torch", name)):
+        yield Row(
+            f"torch compiled {what}, compilations",
+            ours.compilations,
+            theirs.compilations,
+            peer,
+            "at most 3, for two graph breaks of torch's own",
+            ours.compilations <= 3,
+            "compilations",
         )
-        for name, scheduler in plans:
-            peer = CosineAnnealingLR(optimizer(groups), T_max=10_000_000)
-            ours, theirs = alternate(stepper(scheduler), stepper(peer), number=3_000)
-            yield Row(
-                f"torch {name}.step(), {groups} group{'s' * (groups > 1)}",
-                ours,
-                theirs,
-                "CosineAnnealingLR",
-                "below 1 x",
-                ours < theirs,
-            )
+        yield ratio(f"torch compiled {what}, an update", ours.seconds, theirs.seconds, peer, None)
 
 
-COMPARISONS = (start, build, many_specs, numpy_curve, python_call, torch_step)
+def ratio(name: str, ours: float, peer: float, peer_is: str, limit: float | None) -> Row:
+    """A row whose goal is a share of the peer's time, if it has one."""
+    goal = "none" if limit is None else f"at most {limit:.2f} x"
+    return Row(name, ours, peer, peer_is, goal, limit is None or ours <= limit * peer)
+
+
+COMPARISONS = (start, build, many_specs, numpy_curve, python_call, torch_step, torch_compiled)
 
 
 # --- how it is measured -----------------------------------------------------------------------
@@ -289,12 +307,13 @@ def run(command: list[str]) -> None:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
-def load(backend: str, name: str) -> ModuleType:
-    path = GENERATED / f"{backend}_schedules" / f"{name}.py"
+def load(backend: str, name: str, folder: Path = GENERATED) -> ModuleType:
+    path = folder / f"{backend}_schedules" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"{backend}_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # where torch.compile looks for what the module uses
     spec.loader.exec_module(module)
     return module
 

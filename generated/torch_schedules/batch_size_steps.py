@@ -48,7 +48,8 @@ def batch_size_steps(
     step = step.long()
     grown = (
         first_batch
-        * factor ** torch.bucketize(step, step.new_tensor(milestones), right=True).double()
+        * _scalar(factor, step)
+        ** torch.bucketize(step, step.new_tensor(milestones), right=True).double()
     )
     nearest = torch.floor(grown / multiple + 0.5).long() * multiple
     lr = torch.clamp(torch.clamp(nearest, min=multiple), max=largest_batch).double()
@@ -95,3 +96,13 @@ def _check(
         )
     if not 1 <= factor <= 1_000:
         raise ValueError(f"1 <= factor <= 1_000 does not hold: factor = {factor!r}")
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

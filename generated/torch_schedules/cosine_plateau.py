@@ -127,12 +127,7 @@ class CosinePlateauLR(LRScheduler):
 
     def observe(self, metrics: SupportsFloat) -> None:
         """Observe a metric, and write the rates that follow from it into the optimizer."""
-        self._join()
-        observed = float(metrics)
-        self.states = [
-            _observe(observed, state, values)
-            for state, values in zip(self.states, self._values, strict=True)
-        ]
+        self._remember(float(metrics))
         if self.last_epoch >= 0:  # else a SequentialLR has not come to this member yet
             self._write(self._rates())
 
@@ -251,6 +246,19 @@ class CosinePlateauLR(LRScheduler):
             group["initial_lr"] = _like(group["lr"], float(base_lr))
         self._write(lrs)
 
+    def _remember(self, observed: float) -> None:
+        """Observe for each group; groups that remember the same and ask the same do so once."""
+        groups = self.optimizer.param_groups
+        if len(groups) != len(self.states) or self.base_lrs != self._planned_lrs:
+            self._join()
+        states: list[State] = []
+        for state, values, alike in zip(self.states, self._values, self._alike, strict=True):
+            if alike < len(states) and self.states[alike] == state:
+                states.append(states[alike])
+            else:
+                states.append(_observe(observed, state, values))
+        self.states = states
+
     def _join(self) -> None:
         """Take in the groups that were added since."""
         base_lrs = list(self.base_lrs)
@@ -294,7 +302,9 @@ class CosinePlateauLR(LRScheduler):
 
         self._parameters = parameters
         self._values = values
+        self._alike = [0] * len(groups)
         self.base_lrs = [*columns["peak_lr"]]
+        self._planned_lrs = [*self.base_lrs]
         self.states = states
 
     def _rates(self) -> list[float]:

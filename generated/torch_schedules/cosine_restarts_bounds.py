@@ -2,6 +2,7 @@
 # Do not edit: run `lrgen build`.
 """Cosine annealing with warm restarts and bounds for each cycle (PyTorch)."""
 
+import array
 import bisect
 import copy
 import functools
@@ -122,6 +123,7 @@ class CosineRestartsBoundsLR(LRScheduler):
             "rounding": rounding,
         }
         self._planned_lrs: list[float | Tensor] = []
+        self._first: dict[str, Any] | None = None
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
@@ -134,7 +136,14 @@ class CosineRestartsBoundsLR(LRScheduler):
 
     def _update_lr(self, epoch: int | None = None) -> None:
         groups = self.optimizer.param_groups
-        if len(groups) != len(self._planned_lrs) or self.base_lrs != self._planned_lrs:
+        first = groups[0]
+        base_lrs = self.base_lrs
+        if (
+            first is not self._first
+            or first["lr"].__class__ is not self._class
+            or len(groups) != len(base_lrs)
+            or base_lrs != self._planned_lrs
+        ):
             self._join()
         if epoch is None:
             epoch = self.last_epoch + 1
@@ -142,18 +151,33 @@ class CosineRestartsBoundsLR(LRScheduler):
             raise ValueError(f"epoch must be an integer >= 0, got {epoch}")
         self.last_epoch = epoch
 
-        filled = None
-        for index, values in self._plan:
-            if values:
-                first_steps, growth, peaks, lows, rounding = values
-                rate = _rate(epoch, first_steps, growth, peaks, lows, rounding)
-            group = groups[index]
-            lr = group["lr"]
-            if lr.__class__ is float or not isinstance(lr, Tensor):
+        if self._tensors:
+            self._fill(epoch)
+            return
+        _write_rates(epoch, self._rows, *self._shared)
+        for leader, others in self._followers:
+            rate = leader["lr"]
+            for group in others:
                 group["lr"] = rate
-            elif lr is not filled:  # groups may share one tensor
-                lr.fill_(rate)
-                filled = lr
+
+    def _fill(self, epoch: int) -> None:
+        """Write the rates where some are tensors: those on the CPU are filled in one call."""
+        for group, lr in self._tensors:
+            if group["lr"] is not lr:  # a new tensor, or a float
+                self._join()
+                break
+        _write_rates(epoch, self._rows, *self._shared)
+        for leader, others in self._followers:
+            rate = leader["lr"]
+            for group in others:
+                group["lr"] = rate
+        if self._numbers is None:
+            for lr, row in self._filled:
+                lr.fill_(row[0]["lr"])
+        else:
+            for index, row in enumerate(self._rows):
+                self._numbers[index] = row[0]["lr"]
+            torch._foreach_copy_(self._targets, self._sources)
 
     def get_lr(self) -> list[float | Tensor]:
         """Rates at ``last_epoch``, one per parameter group, each of the type of its ``lr``."""
@@ -165,7 +189,7 @@ class CosineRestartsBoundsLR(LRScheduler):
 
     def get_last_lr(self) -> list[float | Tensor]:
         """Rates that the last ``step()`` wrote, each of the type of its group's ``lr``."""
-        groups = self.optimizer.param_groups[: len(self._values)]  # without those yet to join
+        groups = self.optimizer.param_groups[: len(self._own)]  # without those yet to join
         return [_like(group["lr"], rate) for group, rate in zip(groups, self._rates(), strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -241,7 +265,9 @@ class CosineRestartsBoundsLR(LRScheduler):
 
     def _rates(self) -> list[float]:
         step = max(self.last_epoch, 0)  # -1 in a SequentialLR that has not come to this member yet
-        return [_rate(step, *values) for values in self._values]
+        rows: list[tuple[Any, ...]] = [({}, *own) for own in self._own]
+        _write_rates(step, rows, *self._shared)
+        return [row[0]["lr"] for row in rows]
 
     def _join(self) -> None:
         """Take in the groups that were added since."""
@@ -265,9 +291,10 @@ class CosineRestartsBoundsLR(LRScheduler):
                     "again with last_epoch=scheduler.last_epoch - 1)"
                 )
         values = list(zip(*(_spread(c, len(groups)) for c in columns.values()), strict=True))
+        own: list[tuple[float, ...]] = [()] * len(groups)
 
         tensors: dict[int, int] = {}
-        members: dict[tuple[Any, ...], list[int]] = {}
+        members: dict[tuple[float, ...], list[int]] = {}
         for index, group in enumerate(groups):
             try:
                 _check(*values[index])
@@ -275,23 +302,58 @@ class CosineRestartsBoundsLR(LRScheduler):
                 raise ValueError(f"{error} (parameter group {index})") from None
             if isinstance(group["lr"], Tensor):
                 other = tensors.setdefault(id(group["lr"]), index)
-                if values[other] != values[index]:
+                if own[other] != own[index]:
                     raise ValueError(
                         f"parameter groups {other} and {index} share one tensor as their lr but "
                         "have different rates: give each group a tensor of its own, lr.clone()"
                     )
-            members.setdefault(values[index], []).append(index)
+            members.setdefault(own[index], []).append(index)
 
         self._parameters = parameters
-        self._values = values
-        # The values stand at the first group that has them, the others follow with None.
-        self._plan = [
-            (index, shared if index == indices[0] else None)
-            for shared, indices in members.items()
-            for index in indices
-        ]
+        self._own = own
+        self._shared = (
+            parameters["first_steps"],
+            parameters["growth"],
+            parameters["peaks"],
+            parameters["lows"],
+            parameters["rounding"],
+        )
         self.base_lrs = [float(lr) for lr in base_lrs]
         self._planned_lrs = [*self.base_lrs]
+        self._plan(members)
+
+    def _plan(self, members: dict[tuple[float, ...], list[int]]) -> None:
+        """Plan to compute groups with equal values once: into the first, which the others follow.
+
+        A row of tensors alone is computed into a dictionary of its own.
+        """
+        groups = self.optimizer.param_groups
+        self._first = groups[0]
+        lr = groups[0]["lr"]
+        self._class = lr.__class__ if isinstance(lr, Tensor) else float
+        self._rows: list[tuple[Any, ...]] = []
+        self._followers: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
+        places: dict[Tensor, int] = {}  # groups may share one tensor
+        for own, indices in members.items():
+            tensors = [groups[i]["lr"] for i in indices if isinstance(groups[i]["lr"], Tensor)]
+            floats = [groups[i] for i in indices if not isinstance(groups[i]["lr"], Tensor)]
+            places.update(dict.fromkeys(tensors, len(self._rows)))
+            self._rows.append((floats[0] if floats else {}, *own))
+            if len(floats) > 1:
+                self._followers.append((floats[0], floats[1:]))
+        self._tensors = [(g, g["lr"]) for g in groups if isinstance(g["lr"], Tensor)]
+        self._filled = [(lr, self._rows[place]) for lr, place in places.items()]
+        self._numbers: array.array[float] | None = None
+        if len(places) > 1 and all(lr.device.type == "cpu" for lr in places):
+            # Memory that torch sees as one tensor for each row.
+            self._numbers = array.array("d", bytes(8 * len(self._rows)))
+            numbers = torch.frombuffer(self._numbers, dtype=torch.float64).unbind()
+            self._targets = list(places)
+            self._sources = [numbers[place] for place in places.values()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made from: it plans anew, for tensors of its own."""
+        return {**self.__dict__, "_first": None, "_numbers": None, "_sources": None}
 
 
 def _check(
@@ -334,15 +396,16 @@ def _check(
         raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
 
 
-def _rate(
+def _write_rates(
     step: int,
+    groups: Sequence[tuple[Any, ...]],
     first_steps: int,
     growth: float,
     peaks: Sequence[float],
     lows: Sequence[float],
     rounding: str,
-) -> float:
-    """Rate at ``step``, in binary64."""
+) -> None:
+    """Write the rate of each group at ``step``, in binary64; its own values follow in its row."""
     starts, lengths = _cycles(first_steps, growth, rounding)
     row = bisect.bisect_right(starts, step) - 1
     length = lengths[row]
@@ -355,10 +418,11 @@ def _rate(
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     # 1 - i / j == (j - i) / j, exact: integers first.
     # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    return (
-        low * math.sin(math.pi / 2 * position / length) ** 2
-        + peak * math.sin(math.pi / 2 * (length - position) / length) ** 2
-    )
+    for (group,) in groups:
+        group["lr"] = (
+            low * math.sin(math.pi / 2 * position / length) ** 2
+            + peak * math.sin(math.pi / 2 * (length - position) / length) ** 2
+        )
 
 
 def _numbers(value: float | Sequence[float]) -> float | list[float]:

@@ -2,6 +2,7 @@
 # Do not edit: run `lrgen build`.
 """Cosine annealing with warm restarts, cycles counted in epochs (PyTorch)."""
 
+import array
 import bisect
 import copy
 import functools
@@ -71,7 +72,7 @@ def cosine_restarts_epochs(
     position = step - begun * steps_per_epoch
     length = epochs * steps_per_epoch
     index = row + elapsed // epochs
-    peak = end_lr + (base_lr - end_lr) * shrink ** index.double()
+    peak = end_lr + (base_lr - end_lr) * _scalar(shrink, step) ** index.double()
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     # 1 - i / j == (j - i) / j, exact: integers first.
     lr = (
@@ -133,6 +134,7 @@ class CosineRestartsEpochsLR(LRScheduler):
             "rounding": rounding,
         }
         self._planned_lrs: list[float | Tensor] = []
+        self._first: dict[str, Any] | None = None
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
@@ -145,7 +147,14 @@ class CosineRestartsEpochsLR(LRScheduler):
 
     def _update_lr(self, epoch: int | None = None) -> None:
         groups = self.optimizer.param_groups
-        if len(groups) != len(self._planned_lrs) or self.base_lrs != self._planned_lrs:
+        first = groups[0]
+        base_lrs = self.base_lrs
+        if (
+            first is not self._first
+            or first["lr"].__class__ is not self._class
+            or len(groups) != len(base_lrs)
+            or base_lrs != self._planned_lrs
+        ):
             self._join()
         if epoch is None:
             epoch = self.last_epoch + 1
@@ -153,17 +162,33 @@ class CosineRestartsEpochsLR(LRScheduler):
             raise ValueError(f"epoch must be an integer >= 0, got {epoch}")
         self.last_epoch = epoch
 
-        filled = None
-        for index, values in self._plan:
-            if values:
-                rate = _rate(epoch, *values)
-            group = groups[index]
-            lr = group["lr"]
-            if lr.__class__ is float or not isinstance(lr, Tensor):
+        if self._tensors:
+            self._fill(epoch)
+            return
+        _write_rates(epoch, self._rows, *self._shared)
+        for leader, others in self._followers:
+            rate = leader["lr"]
+            for group in others:
                 group["lr"] = rate
-            elif lr is not filled:  # groups may share one tensor
-                lr.fill_(rate)
-                filled = lr
+
+    def _fill(self, epoch: int) -> None:
+        """Write the rates where some are tensors: those on the CPU are filled in one call."""
+        for group, lr in self._tensors:
+            if group["lr"] is not lr:  # a new tensor, or a float
+                self._join()
+                break
+        _write_rates(epoch, self._rows, *self._shared)
+        for leader, others in self._followers:
+            rate = leader["lr"]
+            for group in others:
+                group["lr"] = rate
+        if self._numbers is None:
+            for lr, row in self._filled:
+                lr.fill_(row[0]["lr"])
+        else:
+            for index, row in enumerate(self._rows):
+                self._numbers[index] = row[0]["lr"]
+            torch._foreach_copy_(self._targets, self._sources)
 
     def get_lr(self) -> list[float | Tensor]:
         """Rates at ``last_epoch``, one per parameter group, each of the type of its ``lr``."""
@@ -175,7 +200,7 @@ class CosineRestartsEpochsLR(LRScheduler):
 
     def get_last_lr(self) -> list[float | Tensor]:
         """Rates that the last ``step()`` wrote, each of the type of its group's ``lr``."""
-        groups = self.optimizer.param_groups[: len(self._values)]  # without those yet to join
+        groups = self.optimizer.param_groups[: len(self._own)]  # without those yet to join
         return [_like(group["lr"], rate) for group, rate in zip(groups, self._rates(), strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -249,7 +274,9 @@ class CosineRestartsEpochsLR(LRScheduler):
 
     def _rates(self) -> list[float]:
         step = max(self.last_epoch, 0)  # -1 in a SequentialLR that has not come to this member yet
-        return [_rate(step, *values) for values in self._values]
+        rows: list[tuple[Any, ...]] = [({}, *own) for own in self._own]
+        _write_rates(step, rows, *self._shared)
+        return [row[0]["lr"] for row in rows]
 
     def _join(self) -> None:
         """Take in the groups that were added since."""
@@ -273,9 +300,10 @@ class CosineRestartsEpochsLR(LRScheduler):
                     "again with last_epoch=scheduler.last_epoch - 1)"
                 )
         values = list(zip(*(_spread(c, len(groups)) for c in columns.values()), strict=True))
+        own = [(base_lr, end_lr) for base_lr, _, _, _, _, end_lr, _ in values]
 
         tensors: dict[int, int] = {}
-        members: dict[tuple[Any, ...], list[int]] = {}
+        members: dict[tuple[float, ...], list[int]] = {}
         for index, group in enumerate(groups):
             try:
                 _check(*values[index])
@@ -283,23 +311,58 @@ class CosineRestartsEpochsLR(LRScheduler):
                 raise ValueError(f"{error} (parameter group {index})") from None
             if isinstance(group["lr"], Tensor):
                 other = tensors.setdefault(id(group["lr"]), index)
-                if values[other] != values[index]:
+                if own[other] != own[index]:
                     raise ValueError(
                         f"parameter groups {other} and {index} share one tensor as their lr but "
                         "have different rates: give each group a tensor of its own, lr.clone()"
                     )
-            members.setdefault(values[index], []).append(index)
+            members.setdefault(own[index], []).append(index)
 
         self._parameters = parameters
-        self._values = values
-        # The values stand at the first group that has them, the others follow with None.
-        self._plan = [
-            (index, shared if index == indices[0] else None)
-            for shared, indices in members.items()
-            for index in indices
-        ]
+        self._own = own
+        self._shared = (
+            parameters["first_epochs"],
+            parameters["steps_per_epoch"],
+            parameters["growth"],
+            parameters["shrink"],
+            parameters["rounding"],
+        )
         self.base_lrs = [float(lr) for lr in base_lrs]
         self._planned_lrs = [*self.base_lrs]
+        self._plan(members)
+
+    def _plan(self, members: dict[tuple[float, ...], list[int]]) -> None:
+        """Plan to compute groups with equal values once: into the first, which the others follow.
+
+        A row of tensors alone is computed into a dictionary of its own.
+        """
+        groups = self.optimizer.param_groups
+        self._first = groups[0]
+        lr = groups[0]["lr"]
+        self._class = lr.__class__ if isinstance(lr, Tensor) else float
+        self._rows: list[tuple[Any, ...]] = []
+        self._followers: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
+        places: dict[Tensor, int] = {}  # groups may share one tensor
+        for own, indices in members.items():
+            tensors = [groups[i]["lr"] for i in indices if isinstance(groups[i]["lr"], Tensor)]
+            floats = [groups[i] for i in indices if not isinstance(groups[i]["lr"], Tensor)]
+            places.update(dict.fromkeys(tensors, len(self._rows)))
+            self._rows.append((floats[0] if floats else {}, *own))
+            if len(floats) > 1:
+                self._followers.append((floats[0], floats[1:]))
+        self._tensors = [(g, g["lr"]) for g in groups if isinstance(g["lr"], Tensor)]
+        self._filled = [(lr, self._rows[place]) for lr, place in places.items()]
+        self._numbers: array.array[float] | None = None
+        if len(places) > 1 and all(lr.device.type == "cpu" for lr in places):
+            # Memory that torch sees as one tensor for each row.
+            self._numbers = array.array("d", bytes(8 * len(self._rows)))
+            numbers = torch.frombuffer(self._numbers, dtype=torch.float64).unbind()
+            self._targets = list(places)
+            self._sources = [numbers[place] for place in places.values()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made from: it plans anew, for tensors of its own."""
+        return {**self.__dict__, "_first": None, "_numbers": None, "_sources": None}
 
 
 def _check(
@@ -344,17 +407,16 @@ def _check(
         )
 
 
-def _rate(
+def _write_rates(
     step: int,
-    base_lr: float,
+    groups: Sequence[tuple[Any, ...]],
     first_epochs: int,
     steps_per_epoch: int,
     growth: float,
     shrink: float,
-    end_lr: float,
     rounding: str,
-) -> float:
-    """Rate at ``step``, in binary64."""
+) -> None:
+    """Write the rate of each group at ``step``, in binary64; its own values follow in its row."""
     now = step // steps_per_epoch
     starts, lengths = _cycles(first_epochs, growth, rounding)
     row = bisect.bisect_right(starts, now) - 1
@@ -364,10 +426,13 @@ def _rate(
     position = step - begun * steps_per_epoch
     length = epochs * steps_per_epoch
     index = row + elapsed // epochs
-    peak = end_lr + (base_lr - end_lr) * shrink**index
     # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
     # 1 - i / j == (j - i) / j, exact: integers first.
-    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
+    share = shrink**index
+    other_share = math.sin(math.pi / 2 * (length - position) / length) ** 2
+    for group, base_lr, end_lr in groups:
+        peak = end_lr + (base_lr - end_lr) * share
+        group["lr"] = end_lr + (peak - end_lr) * other_share
 
 
 def _numbers(value: float | Sequence[float]) -> float | list[float]:
@@ -388,6 +453,16 @@ def _differ(saved: Any, present: Any) -> bool:
 
 def _like(lr: float | Tensor, value: float) -> float | Tensor:
     return torch.full_like(lr, value) if isinstance(lr, Tensor) else value
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number
 
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:

@@ -38,7 +38,7 @@ def momentum_warmup(
     step = step.long()
     warmup = start_momentum + (end_momentum - start_momentum) * step.double() / max(warmup_steps, 1)
 
-    return torch.where(step < warmup_steps, warmup, end_momentum).to(dtype)
+    return torch.where(step < warmup_steps, warmup, _scalar(end_momentum, step)).to(dtype)
 
 
 def _check(
@@ -58,3 +58,13 @@ def _check(
             "start_momentum <= end_momentum < 1 does not hold: start_momentum = "
             f"{start_momentum!r}, end_momentum = {end_momentum!r}"
         )
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

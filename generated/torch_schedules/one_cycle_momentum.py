@@ -75,7 +75,7 @@ def one_cycle_momentum(
             + (high_momentum - low_momentum) * torch.sin(math.pi / 2 * linear_rise_progress) ** 2
         )
 
-    lr = torch.where(step < rise_end, rise, high_momentum)
+    lr = torch.where(step < rise_end, rise, _scalar(high_momentum, step))
     return torch.where(step < warmup_steps, fall, lr).to(dtype)
 
 
@@ -115,3 +115,13 @@ def _check(
             f"low_momentum <= high_momentum < 1 does not hold: low_momentum = {low_momentum!r}, "
             f"high_momentum = {high_momentum!r}"
         )
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

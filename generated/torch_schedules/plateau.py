@@ -127,12 +127,7 @@ class PlateauLR(ReduceLROnPlateau):
         self, metrics: SupportsFloat, epoch: int | None = None
     ) -> None:
         """Observe a metric, and write the rates that follow from it into the optimizer."""
-        self._join()
-        observed = float(metrics)
-        self.states = [
-            _observe(observed, state, values)
-            for state, values in zip(self.states, self._values, strict=True)
-        ]
+        self._remember(float(metrics))
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._step_count += 1
         self._write(self._rates())
@@ -202,6 +197,19 @@ class PlateauLR(ReduceLROnPlateau):
             group["initial_lr"] = _like(group["lr"], float(base_lr))
         self._write(lrs)
 
+    def _remember(self, observed: float) -> None:
+        """Observe for each group; groups that remember the same and ask the same do so once."""
+        groups = self.optimizer.param_groups
+        if len(groups) != len(self.states) or self.base_lrs != self._planned_lrs:
+            self._join()
+        states: list[State] = []
+        for state, values, alike in zip(self.states, self._values, self._alike, strict=True):
+            if alike < len(states) and self.states[alike] == state:
+                states.append(states[alike])
+            else:
+                states.append(_observe(observed, state, values))
+        self.states = states
+
     def _join(self) -> None:
         """Take in the groups that were added since."""
         base_lrs = list(self.base_lrs)
@@ -245,7 +253,9 @@ class PlateauLR(ReduceLROnPlateau):
 
         self._parameters = parameters
         self._values = values
+        self._alike = [0] * len(groups)
         self.base_lrs = [*columns["base_lr"]]
+        self._planned_lrs = [*self.base_lrs]
         self.states = states
 
     def _write(self, rates: Sequence[float]) -> None:

@@ -43,7 +43,7 @@ def weight_decay_cosine(
     # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
     rise = start_decay + (end_decay - start_decay) * torch.sin(math.pi / 2 * progress) ** 2
 
-    return torch.where(step < total_steps, rise, end_decay).to(dtype)
+    return torch.where(step < total_steps, rise, _scalar(end_decay, step)).to(dtype)
 
 
 def _check(
@@ -63,3 +63,13 @@ def _check(
             f"start_decay <= end_decay does not hold: start_decay = {start_decay!r}, end_decay = "
             f"{end_decay!r}"
         )
+
+
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number

@@ -193,6 +193,8 @@ class Style:
         casts: Whether integers that enter real arithmetic need ``array["real"]``.
         fills: How many host numbers of a choice inside a formula need ``array["fill"]``: none,
             one of two, since the other then follows its type, or each.
+        wraps: Whether host numbers that vary need ``array["scalar"]`` as an operand of a choice, of
+            an extreme, or of a power.
         host_kinds: Parameters of these kinds are numbers that Python holds.
     """
 
@@ -201,6 +203,7 @@ class Style:
     pi: str
     casts: bool = False
     fills: Literal["none", "one", "each"] = "none"
+    wraps: bool = False
     host_kinds: frozenset[Kind] = frozenset(Kind)
 
 
@@ -273,11 +276,18 @@ class Spelled:
             return Apply("fill", (number,), Kind.REAL)
         return number
 
+    def operand(self, expr: Expr) -> Expr:
+        """``expr`` where the framework takes an array or a number that Python holds."""
+        varies = expr.kind is Kind.REAL and self.is_host(expr) and names_in(expr)
+        if self.style.wraps and varies and _is_plain(expr):
+            return Apply("scalar", (expr,), Kind.REAL)
+        return expr
+
     def _spelling(self, node: Apply) -> Spelling | None:
         if node.op == "pi":
             return Spelling(self.style.pi)
-        if node.op == "fill":
-            return self.style.array["fill"]
+        if node.op in ("fill", "scalar"):
+            return self.style.array[node.op]
         if node.op == "if" and self.is_host(node.args[0]):
             return None  # Python decides
         table = self.style.host if self.is_host(node) else self.style.array
@@ -307,6 +317,8 @@ class Spelled:
                 kind = Kind.INT if first.kind is other.kind is Kind.INT else Kind.REAL
                 if kind is Kind.REAL:
                     pair = (self._cast(pair[0]), self._cast(pair[1]))
+                if not self.is_host(pair[0]):
+                    pair = (pair[0], self.operand(pair[1]))
                 first = Apply(expr.op, pair, kind)
             return expr if self.is_host(expr) else first
         if expr.op == "list" and expr.kind is Kind.REALS:
@@ -318,10 +330,12 @@ class Spelled:
             elif self.is_host(base):
                 base = Apply("real", (base,), Kind.REAL)
             expr = replace(expr, args=(self._cast(base), exponent))
+        if expr.op == "**" and expr.kind is Kind.REAL and not self.is_host(expr):
+            expr = replace(expr, args=tuple(self.operand(a) for a in expr.args))
         if expr.op == "if" and expr.kind is Kind.REAL:
             condition, yes, no = expr.args
             if not self.is_host(condition):
-                yes, no = self._alike(yes, no)
+                yes, no = (self.operand(side) for side in self._alike(yes, no))
             return replace(expr, args=(condition, self._cast(yes), self._cast(no)))
         if expr.kind is Kind.REAL and expr.op not in _WHOLE_OPERANDS:
             return replace(expr, args=tuple(self._cast(a) for a in expr.args))
@@ -344,7 +358,7 @@ def _as_real(entry: Expr) -> Expr:
     return Number(float(entry.value)) if isinstance(entry, Number) else entry
 
 
-_WHOLE_OPERANDS = ("real", "fill", "at", "product", "total", "uniform")
+_WHOLE_OPERANDS = ("real", "fill", "scalar", "at", "product", "total", "uniform")
 """Operators that yield reals from integers."""
 _TABLES = ("cycle_starts", "cycle_lengths")
 
@@ -478,7 +492,7 @@ def array_body(
 
 
 def _is_plain(expr: Expr) -> bool:
-    return not (isinstance(expr, Apply) and expr.op == "fill")
+    return not (isinstance(expr, Apply) and expr.op in ("fill", "scalar"))
 
 
 PYTHON_TYPES: dict[str, str] = {

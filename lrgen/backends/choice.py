@@ -31,7 +31,7 @@ def where_chain(
     if scalars or decided:
         last = _as_array(last, value, spelled)
     lines: list[str] = []
-    result = last
+    result = last if scalars or decided else _as_operand(last, value, spelled)
     for index, (condition, text, own) in enumerate(reversed(chosen[:-1])):
         assert condition is not None
         decided = spelled.is_host(condition)
@@ -41,7 +41,8 @@ def where_chain(
                 one = f"({one})"
             choice = f"{one} if {spelled.text(condition)} else {result}"
         else:
-            choice = where.format(spelled.text(condition), text, result)
+            one = _as_operand(text, own, spelled)
+            choice = where.format(spelled.text(condition), one, result)
         if index < len(chosen) - 2:
             lines.append(f"lr = {choice}")
             result = "lr"
@@ -58,6 +59,13 @@ def _as_array(text: str, value: Expr, spelled: Spelled) -> str:
     if not spelled.varying.isdisjoint(names_in(value)):
         return text
     return spelled.text(spelled.filled(Name(text, Kind.REAL) if text.isidentifier() else value))
+
+
+def _as_operand(text: str, value: Expr, spelled: Spelled) -> str:
+    """``text``, the code of ``value``, as a framework's choice takes it."""
+    if not spelled.is_host(value):
+        return text
+    return spelled.text(spelled.operand(Name(text, Kind.REAL) if text.isidentifier() else value))
 
 
 PLAIN = "return {0}"

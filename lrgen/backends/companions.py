@@ -118,6 +118,16 @@ def _mixed_bits(bits: NDArray[np.int64]) -> NDArray[np.int64]:
 }
 
 TORCH: Companions = {
+    "_scalar": '''
+def _scalar(number: float, step: Tensor) -> float | Tensor:
+    """``number`` for ``where``, ``clamp`` and powers, where compiled code must follow its changes.
+
+    A float is a constant there, and inductor's cache (torch 2.13) mixes up the code for its values.
+    """
+    if not torch.compiler.is_compiling():
+        return number
+    return torch.zeros((), dtype=torch.float64, device=step.device) + number
+''',
     "_entry": '''
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:
     """``values[index]``; ``gather`` compiles where indexing by a scalar tensor does not."""

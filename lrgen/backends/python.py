@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..expr import Expr, Kind, names_in
 from ..finite import is_finite
@@ -40,15 +40,27 @@ from .wording import formula_lines, parameter_lines, quantity, source_lines
 STYLE = Style(array=MATH, host=MATH, pi="math.pi")
 
 
-def rate_lines(
-    schedule: Schedule,
-    facts: Sequence[Facts],
-    always: Facts,
-    names: Mapping[str, str] | None = None,
-) -> list[str]:
-    """The body of a function of ``step`` and the parameters that returns a float.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece, with what is computed for it.
 
-    ``names`` are spelt anew, such as ``factor`` as ``self.factor``.
+    Attributes:
+        before: Lets computed before the condition is asked, for this piece and later ones.
+        condition: When the piece holds, if not always.
+        lets: Those that it needs alone.
+        value: Its formula, guarded where it could fail.
+        reasons: Why it is not the author's.
+    """
+
+    before: tuple[Let, ...]
+    condition: Expr | None
+    lets: tuple[Let, ...]
+    value: Expr
+    reasons: tuple[str, ...]
+
+
+def rate_parts(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> list[Part]:
+    """The pieces, for code that computes one of them.
 
     Each piece computes the lets that it needs, after its condition, so that nothing is computed
     where it could fail. What several pieces need is computed once, before the first of them, where
@@ -58,34 +70,73 @@ def rate_lines(
     pairs = [(piece.condition, piece.value) for piece in schedule.pieces]
     uses = uses_of(schedule.lets, pairs, facts, before)
     placed = _placed(schedule, before, uses)
-    spelled = Spelled(schedule, schedule.lets, STYLE, names)
-    lines: list[str] = []
+    parts = []
     for index, (piece, known) in enumerate(zip(schedule.pieces, facts)):
-        if index in placed.values():
-            shared = Guards(schedule.lets, dict(uses), before[index], _always)
-            for let in schedule.lets:
-                if placed.get(let.name) == index:
-                    lines += comment(let.reasons, "")
-                    lines += assignment(let.name, shared.lets[let.name].value, spelled, "")
+        shared = Guards(schedule.lets, dict(uses), before[index], _always)
         inside = uses_of(schedule.lets, [pairs[index]], [known], [known])
         own = Guards(schedule.lets, inside, known, _always)
         value = own.guarded(piece.value, known, known)
-        indent = ""
-        if piece.condition is not None:
-            condition = own.guarded(piece.condition, before[index], before[index])
-            lines.append(f"if {spelled.text(condition)}:")
-            indent = "    "
+        condition = piece.condition
+        if condition is not None:
+            condition = own.guarded(condition, before[index], before[index])
         needed = names_in(value)
         for let in reversed(schedule.lets):
             if let.name in needed:
                 needed |= names_in(own.lets[let.name].value)
-        for let in schedule.lets:
-            if let.name in needed and not placed.get(let.name, index + 1) <= index:
-                lines += comment(let.reasons, indent)
-                lines += assignment(let.name, own.lets[let.name].value, spelled, indent)
-        lines += comment(piece.reasons, indent)
-        lines += _returns(value, spelled, indent)
+        parts.append(
+            Part(
+                tuple(
+                    replace(let, value=shared.lets[let.name].value)
+                    for let in schedule.lets
+                    if placed.get(let.name) == index
+                ),
+                condition,
+                tuple(
+                    replace(let, value=own.lets[let.name].value)
+                    for let in schedule.lets
+                    if let.name in needed and not placed.get(let.name, index + 1) <= index
+                ),
+                value,
+                tuple(piece.reasons),
+            )
+        )
+    return parts
+
+
+def rate_lines(
+    schedule: Schedule,
+    facts: Sequence[Facts],
+    always: Facts,
+    names: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The body of a function of ``step`` and the parameters that returns a float.
+
+    ``names`` are spelt anew, such as ``factor`` as ``self.factor``.
+    """
+    spelled = Spelled(schedule, schedule.lets, STYLE, names)
+    lines: list[str] = []
+    for part in rate_parts(schedule, facts, always):
+        lines += let_lines(part.before, spelled, "")
+        indent = ""
+        if part.condition is not None:
+            lines.append(f"if {spelled.text(part.condition)}:")
+            indent = "    "
+        lines += let_lines(part.lets, spelled, indent)
+        lines += comment(part.reasons, indent)
+        lines += _returns(part.value, spelled, indent)
     return lines
+
+
+def let_lines(lets: Sequence[Let], spelled: Spelled, indent: str) -> list[str]:
+    """Each let, after the reasons for its form."""
+    return [
+        line
+        for let in lets
+        for line in (
+            *comment(let.reasons, indent),
+            *assignment(let.name, let.value, spelled, indent),
+        )
+    ]
 
 
 def _always(expr: Expr) -> bool:
@@ -148,20 +199,21 @@ def _reach(schedule: Schedule, expr: Expr) -> set[str]:
 def _returns(value: Expr, spelled: Spelled, indent: str) -> list[str]:
     """``return value``; a choice becomes if and return."""
     parts = branches(value)
-    one = f"{indent}return {_float(value, spelled)}"
+    one = f"{indent}return {float_text(value, spelled)}"
     if len(parts) == 1 or (len(parts) == 2 and len(one) <= COLUMNS - 8):
         return [one]
     lines = []
     for condition, branch in parts:
         if condition is None:
-            lines.append(f"{indent}return {_float(branch, spelled)}")
+            lines.append(f"{indent}return {float_text(branch, spelled)}")
         else:
             lines.append(f"{indent}if {spelled.text(condition)}:")
-            lines.append(f"{indent}    return {_float(branch, spelled)}")
+            lines.append(f"{indent}    return {float_text(branch, spelled)}")
     return lines
 
 
-def _float(value: Expr, spelled: Spelled) -> str:
+def float_text(value: Expr, spelled: Spelled) -> str:
+    """``value`` as the code of a float."""
     text = spelled.text(value)
     return f"float({text})" if value.kind is Kind.INT else text
 

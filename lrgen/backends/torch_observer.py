@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..expr import Kind
+from ..expr import Kind, names_in
 from ..ranges import Facts
 from ..schedule import Parameter, Schedule
 from .base import PYTHON_TYPES, Observer
@@ -34,6 +34,7 @@ class SchedulerView:
         fields: ``name: type`` of each parameter of one group.
         unpack: Takes the state apart.
         repack: Puts it together again.
+        alike: Finds for each group the first that an observation finds the same in.
         rate_head: The first lines of the function that computes a rate.
     """
 
@@ -44,6 +45,7 @@ class SchedulerView:
     fields: tuple[str, ...] = ()
     unpack: tuple[str, ...] = ()
     repack: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
     rate_head: str = ""
 
 
@@ -82,12 +84,29 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
             fields=tuple(f"{p.name}: {PYTHON_TYPES[p.type]}" for p in schedule.parameters),
             unpack=unpack,
             repack=fitting([f"return State({listed})"], schedule),
+            alike=_alike(schedule),
             rate_head=_RATE_HEADS[schedule.uses_step],
         ),
     )
     plain = sorted(("import copy", *(line for line in view.imports if line.startswith("import "))))
     rest = [line for line in view.imports if line not in plain]
     return replace(view, imports=(*plain, *rest))
+
+
+def _alike(schedule: Schedule) -> tuple[str, ...]:
+    """Groups differ in rates alone, and most rules ask for none of them."""
+    asked = [
+        f"own.{p.name}"
+        for p in schedule.parameters
+        if p.type == "rate" and any(p.name in names_in(u.value) for u in schedule.update)
+    ]
+    if not asked:
+        return ("self._alike = [0] * len(groups)",)
+    key = f"({', '.join(asked)}{',' * (len(asked) == 1)})"
+    return (
+        f"asked = [{key} for own in values]",
+        "self._alike = [asked.index(own) for own in asked]",
+    )
 
 
 def _docstring(schedule: Schedule, base: str, others: Sequence[Parameter]) -> list[str]:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 import torch._dynamo
-from conformance import NAMES, cases, class_name, spec
+from conformance import NAMES, cases, class_name, parameters_of_type, spec
 from emitted import emitted_path, load_broken, load_emitted
 from test_rows import DEVICES
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.optim import SGD
 
 SCHEDULED = [name for name in NAMES if "base" in spec(name)]
@@ -156,20 +157,62 @@ def test_inductor_gives_the_same_bits(name: str, device: str) -> None:
         conformance.check_float32(case, runner)
 
 
-@pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    reason="inductor of torch 2.13 keeps the first Python float that is a branch of torch.where",
-)
-def test_inductor_follows_a_changed_parameter() -> None:
+def compiled_rates(function: Any, past_the_end: torch.Tensor) -> tuple[list[float], int]:
+    """What inductor's code gives for four peaks, and how often it was compiled."""
     torch._dynamo.reset()
-    compiled = torch.compile(load_emitted("torch", "cosine_rise").cosine_rise, fullgraph=True)
-    past_the_end = torch.arange(10, 20)
-    peaks = [0.3, 0.7, 0.1, 0.2]
+    counter = CompileCounterWithBackend("inductor")
+    compiled = torch.compile(function, fullgraph=True, backend=counter)
+    rates = [compiled(past_the_end, 5, peak).item() for peak in PEAKS]
+    return rates, counter.frame_count
 
-    rates = [compiled(past_the_end, total_steps=5, peak_lr=peak)[0].item() for peak in peaks]
 
-    assert np.array(peaks, np.float32).tolist() == rates
+PEAKS = [0.3, 0.7, 0.1, 0.2]
+
+
+@pytest.mark.slow
+def test_inductor_follows_a_changed_parameter_without_compiling_for_each_value() -> None:
+    cosine_rise = load_emitted("torch", "cosine_rise").cosine_rise
+
+    def emitted(step: torch.Tensor, total_steps: int, peak_lr: float) -> torch.Tensor:
+        return cosine_rise(step, total_steps=total_steps, peak_lr=peak_lr)
+
+    assert (np.array(PEAKS, np.float32).tolist(), 2) == compiled_rates(emitted, torch.tensor(10))
+
+
+@pytest.mark.slow
+def test_inductor_does_not_follow_a_float_that_is_a_branch() -> None:
+    def by_hand(step: torch.Tensor, total_steps: int, peak_lr: float) -> torch.Tensor:
+        rise = peak_lr * step.double() / total_steps
+        return torch.where(step < total_steps, rise, peak_lr).float()
+
+    rates, compilations = compiled_rates(by_hand, torch.tensor(10))
+
+    # Either it is compiled for each value, or the cache gives the code for another one.
+    assert compilations > 2 or np.array(PEAKS, np.float32).tolist() != rates
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in NAMES if parameters_of_type(n, "rate", "real")])
+def test_inductor_follows_every_changed_number(name: str) -> None:
+    function = getattr(load_emitted("torch", name), name)
+    case = cases(name)[0]
+    steps = torch.from_numpy(case.steps)
+    for changed in parameters_of_type(name, "rate", "real"):
+        torch._dynamo.reset()
+        compiled = torch.compile(function, fullgraph=True)
+        tried = 0
+        for factor in (1.0, 0.97, 0.96, 0.91, 1.02, 1.03, 1.04):
+            number = case.parameters[changed] * factor or 1e-9 * factor
+            parameters = {**case.parameters, changed: number}
+            try:
+                expected = function(steps, **parameters)
+            except ValueError:
+                continue  # a rule between parameters does not hold
+            tried += 1
+            rates = compiled(steps, **parameters)
+            assert expected.tolist() == rates.tolist(), (name, parameters)
+            if tried == 4:
+                break
 
 
 # -- what must not pass ----------------------------------------------------------------------------

@@ -116,22 +116,20 @@ def test_other_rates_are_one_value_or_one_per_group() -> None:
 
 def test_groups_with_equal_values_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     module = load_emitted("torch", "cosine_warmup")
-    calls: list[int] = []
-    compute = module._rate
+    write = module._write_rates
+    counts: list[int] = []
 
-    def counted(step: int, *values: float) -> float:
-        calls.append(step)
-        return float(compute(step, *values))
+    def counted(step: int, rows: list[Any], *values: Any) -> None:
+        counts.append(len(rows))
+        write(step, rows, *values)
 
-    monkeypatch.setattr(module, "_rate", counted)
-    counts = []
     for lrs in ([0.1] * 6, [0.1, 0.2] * 3, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]):
         optimizer = make_optimizer(*lrs)
         scheduler = module.CosineWarmupLR(optimizer, **PLAN)
         advance(optimizer, scheduler, 3)
-        calls.clear()
-        scheduler.step()
-        counts.append(len(calls))
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "_write_rates", counted)
+            scheduler.step()
 
     assert [1, 2, 6] == counts
 

@@ -140,6 +140,7 @@ def test_the_tables_have_no_entry_for_what_is_no_operator() -> None:
         "max:host",
         "real",
         "fill",
+        "scalar",
         "at:real",
         "total:real",
         "cycle_tables",

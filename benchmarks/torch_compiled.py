@@ -1,0 +1,109 @@
+"""A compiled update with a schedule in it: how often it is compiled, and what it takes then.
+
+torch's own schedulers change what the compiled code holds as a constant: it is compiled for each
+value, until the limit, and runs uncompiled from then on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
+
+UPDATES = 1_000
+Load = Callable[[str], ModuleType]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Compilations during the first updates, and processor seconds of an update after them."""
+
+    compilations: int
+    seconds: float
+
+
+def make_weights() -> list[Tensor]:
+    weights = [torch.ones(4, requires_grad=True) for _ in range(4)]
+    for weight in weights:
+        weight.grad = torch.ones(4)
+    return weights
+
+
+def measured(update: Callable[[], object], after: Callable[[], object]) -> Found:
+    torch._dynamo.reset()
+    counter = CompileCounterWithBackend("inductor")
+    compiled = torch.compile(update, backend=counter)
+    for _ in range(UPDATES):
+        compiled()
+        after()
+    seconds = []
+    for _ in range(7):
+        start = time.process_time()
+        for _ in range(200):
+            compiled()
+            after()
+        seconds.append((time.process_time() - start) / 200)
+    return Found(counter.frame_count, min(seconds))
+
+
+def ours(load: Load, build: Callable[[list[Tensor], Tensor, Tensor], Optimizer]) -> Found:
+    rate = load("cosine").cosine
+    momentum_rate = load("one_cycle_momentum").one_cycle_momentum
+    lr, momentum, step = torch.tensor(0.1), torch.tensor(0.9), torch.tensor(0)
+    optimizer = build(make_weights(), lr, momentum)
+    driven = isinstance(optimizer.param_groups[0].get("betas", (0.9,))[0], Tensor)
+
+    def update() -> None:
+        lr.copy_(rate(step, base_lr=0.1, total_steps=100_000))
+        if driven:
+            momentum.copy_(momentum_rate(step))
+        optimizer.step()
+        step.add_(1)
+
+    return measured(update, lambda: None)
+
+
+def native(optimizer: Optimizer, build: Callable[[Optimizer], Any]) -> Found:
+    scheduler = build(optimizer)
+    return measured(optimizer.step, scheduler.step)
+
+
+def comparisons(load: Load) -> Iterator[tuple[str, str, Found, Found]]:
+    """(what, peer, ours, theirs) of each comparison."""
+    yield (
+        "SGD",
+        "CosineAnnealingLR, float lr",
+        ours(load, lambda weights, lr, _: SGD(weights, lr=lr, foreach=True)),
+        native(SGD(make_weights(), lr=0.1, foreach=True), lambda o: CosineAnnealingLR(o, 100_000)),
+    )
+    yield (
+        "AdamW",
+        "CosineAnnealingLR, float lr",
+        ours(load, lambda weights, lr, _: AdamW(weights, lr=lr, foreach=True, capturable=True)),
+        native(
+            AdamW(make_weights(), lr=0.1, foreach=True), lambda o: CosineAnnealingLR(o, 100_000)
+        ),
+    )
+    second = torch.tensor(0.999)
+    yield (
+        "AdamW and betas",
+        "OneCycleLR, tensor lr",
+        ours(
+            load,
+            lambda weights, lr, momentum: AdamW(
+                weights, lr=lr, betas=(momentum, second), foreach=True, capturable=True
+            ),
+        ),
+        native(
+            AdamW(make_weights(), lr=torch.tensor(0.1), foreach=False),
+            lambda o: OneCycleLR(o, 0.1, 100_000),
+        ),
+    )

@@ -1,0 +1,219 @@
+"""What ``scheduler.step()`` costs, against torch's own class of the same curve.
+
+Each row is processor time, the least of several rounds: other programs lengthen it less than the
+clock's. The floor is what a person would write into the training loop: one cosine, and a rate for
+each group; for tensors a ``fill_`` for each group.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch.optim import SGD, Optimizer
+from torch.optim import lr_scheduler as native
+
+LENGTH = 1_000_000
+BASE_LR = 0.1
+Load = Callable[[str], ModuleType]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A schedule: the emitted one and torch's own, each from an optimizer and its base rates."""
+
+    emitted: str
+    peer: str
+    ours: Callable[[Any, Optimizer, Sequence[float]], Any]
+    theirs: Callable[[Optimizer, Sequence[float]], Any]
+    start: float = 1.0
+    """What the optimizer of ours begins with, as a share of the peer's base rate."""
+
+
+def warmed(optimizer: Optimizer) -> native.ChainedScheduler:
+    return native.ChainedScheduler(
+        [
+            native.LinearLR(optimizer, 0.01, total_iters=LENGTH // 10),
+            native.ExponentialLR(optimizer, 0.999999),
+        ]
+    )
+
+
+PRODUCT = """
+name  = "warmed_exponential"
+title = "Exponential decay times a linear warm-up"
+base  = "base_lr"
+require = ["0 < gamma", "gamma <= 1"]
+
+[parameters]
+base_lr      = { type = "rate", default = 1e-3, doc = "What is multiplied." }
+warmup_steps = { type = "steps", default = 1_000, doc = "Updates of linear warm-up." }
+gamma        = { type = "real", default = 0.999, doc = "Factor of each update." }
+
+[[piece]]
+name  = "warmup"
+until = "warmup_steps"
+value = "base_lr * gamma ** step * (0.01 + 0.99 * step / warmup_steps)"
+
+[[piece]]
+name  = "decay"
+value = "base_lr * gamma ** step"
+"""
+
+PLANS = (
+    Plan(
+        "cosine",
+        "CosineAnnealingLR",
+        lambda kind, own, lrs: kind(own, total_steps=LENGTH),
+        lambda own, lrs: native.CosineAnnealingLR(own, LENGTH),
+    ),
+    Plan(
+        "one_cycle",
+        "OneCycleLR",
+        lambda kind, own, lrs: kind(
+            own,
+            warmup_steps=LENGTH * 3 // 10 - 1,
+            total_steps=LENGTH - 1,
+            start_lr=[lr / 25 for lr in lrs],
+            end_lr=[lr / 25e4 for lr in lrs],
+        ),
+        lambda own, lrs: native.OneCycleLR(own, list(lrs), LENGTH, cycle_momentum=False),
+    ),
+    Plan(
+        "multi_step",
+        "MultiStepLR",
+        lambda kind, own, lrs: kind(own, milestones=[50, LENGTH // 2], gamma=0.1),
+        lambda own, lrs: native.MultiStepLR(own, [50, LENGTH // 2]),
+    ),
+    Plan(
+        "exponential",
+        "ExponentialLR",
+        lambda kind, own, lrs: kind(own, gamma=0.999999),
+        lambda own, lrs: native.ExponentialLR(own, 0.999999),
+    ),
+    Plan(
+        "linear",
+        "LinearLR",
+        lambda kind, own, lrs: kind(own, total_steps=LENGTH, end_lr=list(lrs)),
+        lambda own, lrs: native.LinearLR(own, 0.25, total_iters=LENGTH),
+        start=0.25,
+    ),
+    Plan(
+        "polynomial",
+        "PolynomialLR",
+        lambda kind, own, lrs: kind(own, total_steps=LENGTH, power=2.0),
+        lambda own, lrs: native.PolynomialLR(own, LENGTH, 2.0),
+    ),
+    Plan(
+        "cosine_warm_restarts",
+        "CosineAnnealingWarmRestarts",
+        lambda kind, own, lrs: kind(own, first_steps=30, growth=2.0),
+        lambda own, lrs: native.CosineAnnealingWarmRestarts(own, 30, 2),
+    ),
+    Plan(
+        "cyclic",
+        "CyclicLR",
+        lambda kind, own, lrs: kind(
+            own, low_lr=[lr / 4 for lr in lrs], up_steps=40, down_steps=40, mode="triangular"
+        ),
+        lambda own, lrs: native.CyclicLR(
+            own, [lr / 4 for lr in lrs], list(lrs), 40, cycle_momentum=False
+        ),
+    ),
+    Plan(
+        "warmed_exponential",
+        "ChainedScheduler of two",
+        lambda kind, own, lrs: kind(own, warmup_steps=LENGTH // 10, gamma=0.999999),
+        lambda own, lrs: warmed(own),
+    ),
+)
+
+
+def make_optimizer(lrs: Sequence[float], tensor: bool) -> Optimizer:
+    made = SGD(
+        [{"params": [torch.zeros(1)], "lr": torch.tensor(lr) if tensor else lr} for lr in lrs]
+    )
+    made.step()  # schedulers expect an update before their own step
+    return made
+
+
+def bare_loop(groups: list[dict[str, Any]]) -> Callable[[], None]:
+    bases = [group["lr"] for group in groups]
+    step = 0
+
+    def update() -> None:
+        nonlocal step
+        step += 1
+        factor = (1 + math.cos(math.pi * step / LENGTH)) / 2
+        for group, base in zip(groups, bases):
+            group["lr"] = base * factor
+
+    return update
+
+
+def fill_loop(groups: list[dict[str, Any]]) -> Callable[[], None]:
+    def update() -> None:
+        for group in groups:
+            group["lr"].fill_(0.3)
+
+    return update
+
+
+def least(calls: Mapping[str, Callable[[], object]], number: int, rounds: int) -> dict[str, float]:
+    """Processor seconds of one call of each, run by turns in batches of ``number``."""
+    found = dict.fromkeys(calls, math.inf)
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.process_time()
+            for _ in range(number):
+                call()
+            found[name] = min(found[name], (time.process_time() - start) / number)
+    return found
+
+
+def check_curve(plan: Plan, kind: Any) -> None:
+    """Hold both to the same rates: a comparison of different curves says nothing."""
+    lrs = [BASE_LR, 0.2]
+    ours, theirs = (
+        make_optimizer([lr * plan.start for lr in lrs], False),
+        make_optimizer(lrs, False),
+    )
+    schedulers = plan.ours(kind, ours, lrs), plan.theirs(theirs, lrs)
+    for optimizer in (ours, theirs):
+        optimizer.step()
+    for step in range(200):
+        rates = [[group["lr"] for group in one.param_groups] for one in (ours, theirs)]
+        if not all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-15) for a, b in zip(*rates)):
+            raise AssertionError(f"{plan.emitted} and {plan.peer} differ at {step}: {rates}")
+        for scheduler in schedulers:
+            scheduler.step()
+
+
+def measured(load: Load, rounds: int) -> Iterator[tuple[Plan, int, bool, dict[str, float]]]:
+    """(plan, groups, whether ``lr`` is a tensor, seconds of each) for every comparison."""
+    for plan in PLANS:
+        module = load(plan.emitted)
+        name = "".join(word.capitalize() for word in plan.emitted.split("_"))
+        kind = getattr(module, f"{name}LR")
+        check_curve(plan, kind)
+        for tensor in (False, True):
+            for count in (1, 8, 64):
+                bases = [BASE_LR * (1 + index / 100) for index in range(count)]
+                equal = [BASE_LR] * count
+                calls: dict[str, Callable[[], object]] = {}
+                for row, lrs in (("ours", bases), ("one base rate", equal)):
+                    own = make_optimizer([lr * plan.start for lr in lrs], tensor)
+                    calls[row] = plan.ours(kind, own, lrs).step
+                    own.step()
+                own = make_optimizer(bases, tensor)
+                calls["peer"] = plan.theirs(own, bases).step
+                own.step()
+                groups = make_optimizer(bases, tensor).param_groups
+                calls["bare"] = fill_loop(groups) if tensor else bare_loop(groups)
+                number = max(20, (300 if tensor else 3_000) // count)
+                yield plan, count, tensor, least(calls, number, rounds)

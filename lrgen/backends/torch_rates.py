@@ -1,0 +1,167 @@
+"""How a PyTorch scheduler writes the rates of all parameter groups in one loop.
+
+What depends on the step alone is computed once, before the loop; in it stands only what differs
+between groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..expr import Apply, Expr, Kind, Name, Number, children, names_in, rebuild
+from ..ranges import Facts
+from ..schedule import Let, Schedule
+from .base import Spelled, branches, comment
+from .python import STYLE, Part, float_text, let_lines, rate_parts
+
+_SHARES = ("share", "other_share", "third_share", "fourth_share")
+"""What a part of a formula is called that all groups have in common."""
+
+
+def own_names(schedule: Schedule) -> tuple[str, ...]:
+    """The parameters that may differ between groups, the base first."""
+    rates = [p.name for p in schedule.parameters if p.type == "rate"]
+    return tuple(sorted(rates, key=lambda name: name != schedule.base))
+
+
+def writing_lines(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> list[str]:
+    """The body of a function that writes the rate of each row of ``groups``."""
+    parts = rate_parts(schedule, facts, always)
+    writer = _Writer(schedule, frozenset(own_names(schedule)), parts)
+    return writer.lines() if writer.is_shared() else writer.lines_of_one_loop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """The pieces of a schedule, and the names that may differ between groups."""
+
+    schedule: Schedule
+    own: frozenset[str]
+    parts: Sequence[Part]
+
+    @property
+    def spelled(self) -> Spelled:
+        return Spelled(self.schedule, self.schedule.lets, STYLE)
+
+    def is_shared(self) -> bool:
+        """Whether which piece holds, and how it is computed, is the same for all groups."""
+        for part in self.parts:
+            own = self.own_with(part.lets)
+            asked = [part.condition, *(condition for condition, _ in branches(part.value))]
+            if any(let for let in part.before if names_in(let.value) & self.own):
+                return False
+            if any(condition and names_in(condition) & own for condition in asked):
+                return False
+        return True
+
+    def lines(self) -> list[str]:
+        """A loop for each piece."""
+        lines: list[str] = []
+        for part in self.parts:
+            lines += let_lines(part.before, self.spelled, "")
+            indent = ""
+            if part.condition is not None:
+                lines.append(f"if {self.spelled.text(part.condition)}:")
+                indent = "    "
+            own = self.own_with(part.lets)
+            lines += let_lines([t for t in part.lets if t.name not in own], self.spelled, indent)
+            lets = [let for let in part.lets if let.name in own]
+            reasons = comment(part.reasons, indent)
+            for condition, value in branches(part.value):
+                inner = indent
+                if condition is not None:
+                    lines.append(f"{indent}if {self.spelled.text(condition)}:")
+                    inner += "    "
+                last = part is self.parts[-1] and condition is None
+                lines += self.loop(lets, value, own, inner, reasons)
+                lines += [] if last else [f"{inner}return"]
+                reasons = []
+        return lines
+
+    def loop(
+        self, lets: Sequence[Let], value: Expr, own: set[str], indent: str, reasons: Sequence[str]
+    ) -> list[str]:
+        """The loop over the groups for one formula, after what they share."""
+        taken = {p.name for p in self.schedule.parameters} | {t.name for t in self.schedule.lets}
+        free = (name for name in _SHARES if name not in taken)
+        shares: dict[str, Expr] = {}
+        if own:
+            shared = [_hoisted(let.value, own, free, shares) for let in lets]
+            value = _hoisted(value, own, free, shares)
+            lets = [
+                Let(let.name, moved, let.text, let.reasons)
+                for let, moved in zip(lets, shared, strict=True)
+            ]
+        spelled = self.spelled
+        needed = names_in(value).union(*(names_in(let.value) for let in lets))
+        return [
+            *(indent + line.lstrip() for line in reasons),
+            *(f"{indent}{name} = {spelled.text(expr)}" for name, expr in shares.items()),
+            f"{indent}for {self.row(needed)} in groups:",
+            *let_lines(lets, spelled, indent + "    "),
+            f'{indent}    group["lr"] = {float_text(value, spelled)}',
+        ]
+
+    def lines_of_one_loop(self) -> list[str]:
+        """One loop, with the choice between the pieces inside."""
+        spelled = self.spelled
+        lines = [f"for {self.row(self.own)} in groups:"]
+        for part in self.parts:
+            lines += let_lines(part.before, spelled, "    ")
+            indent = "    "
+            if part.condition is not None:
+                lines.append(f"    if {spelled.text(part.condition)}:")
+                indent += "    "
+            lines += let_lines(part.lets, spelled, indent)
+            lines += comment(part.reasons, indent)
+            for condition, value in branches(part.value):
+                inner = indent
+                if condition is not None:
+                    lines.append(f"{indent}if {spelled.text(condition)}:")
+                    inner += "    "
+                lines.append(f'{inner}group["lr"] = {float_text(value, spelled)}')
+                last = part is self.parts[-1] and condition is None
+                lines += [] if last else [f"{inner}continue"]
+        return lines
+
+    def row(self, needed: set[str] | frozenset[str]) -> str:
+        """The names of a row; those that are not needed are blank."""
+        own = [name if name in needed else "_" for name in own_names(self.schedule)]
+        return ", ".join(["group", *own]) if own else "(group,)"
+
+    def own_with(self, lets: Sequence[Let]) -> set[str]:
+        """The names that may differ between groups, lets among them."""
+        own = set(self.own)
+        for let in lets:
+            if names_in(let.value) & own:
+                own.add(let.name)
+        return own
+
+
+def _hoisted(expr: Expr, own: set[str], free: Iterator[str], shares: dict[str, Expr]) -> Expr:
+    """``expr`` with the parts that all groups share under names of their own."""
+
+    def change(part: Expr) -> Expr:
+        if names_in(part).isdisjoint(own):
+            if not _is_work(part):
+                return part
+            known = next((name for name, value in shares.items() if value == part), None)
+            if known is None:
+                known = next(free, None)
+                if known is None:
+                    return part
+                shares[known] = part
+            return Name(known, part.kind)
+        return rebuild(part, change)
+
+    return change(expr)
+
+
+def _is_work(expr: Expr) -> bool:
+    """Whether computing ``expr`` for each group anew would take time."""
+    if isinstance(expr, Name | Number) or not names_in(expr):
+        return False
+    if isinstance(expr, Apply) and expr.op in ("if", "at") and expr.kind is not Kind.REAL:
+        return False
+    return bool(children(expr))
