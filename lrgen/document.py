@@ -152,7 +152,8 @@ class CallShape(_Shape):
             parameter that an argument is called as well, used where that is None or left out.
             ``keys(x)`` and ``values(x)`` are those of a dictionary, none of None; ``entries(x,
             'key', otherwise)`` one of each dictionary in a list, whose other keys are refused;
-            ``sums(x)`` the running sums of a list.
+            ``sums(x)`` the running sums of a list, ``first(x)`` its first; ``rule_steps(x)`` and
+            ``rule_shares(x)`` those of the text ``'1:10,0.1:20,0.01'``.
         words: Of a choice whose word the library writes as no name, its word and the spec's.
     """
 

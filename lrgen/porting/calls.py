@@ -13,6 +13,7 @@ from ..catalogue import dialects
 from ..document import CallShape, Document, Source
 from ..errors import did_you_mean, quoted
 from ..pipeline import read as read_spec
+<<<<<<< HEAD
 from .pasted import Call, Function, NotPortable, Unknown, computed, read, told
 
 # Where two libraries have a class of one name, and the call does not say whose it is.
@@ -20,6 +21,19 @@ _ORDER = ("torch", "keras", "optax", "tensorflow", "transformers", "timm", "mega
 _ALIASES = {"tf": "tensorflow", "tfm": "tensorflow", "pd": "paddle"}
 # How composer spells a length; those in epochs, or in shares of the run, depend on the data.
 _BATCHES = re.compile(r"(\d+)ba")
+=======
+from .pasted import FUNCTIONS, Call, Function, NotPortable, Unknown, computed, read, told
+from .tables import TABLES
+from .times import batches
+
+# Where two libraries have a class of one name, and the call does not say whose it is.
+_ORDER = ("torch", "keras", "optax", "tensorflow", "transformers", "timm", "megatron")
+_ALIASES = {"tf": "tensorflow", "tfm": "tensorflow", "tf_keras": "keras", "pd": "paddle"}
+# Where they were once, or are for some.
+_LEFT_OUT = ("experimental", "python", "_src")
+# Whose a package is, where it is not called as the library is here.
+_LIBRARIES = {"official": "tensorflow", "tf_keras": "keras"}
+>>>>>>> ported
 REQUIRED = object()
 
 
@@ -167,8 +181,7 @@ def dialect_of(call: Call, quantity: str = "") -> tuple[Source, tuple[str, ...]]
 
 def _matching(call: Call) -> list[Source]:
     """The dialects that ``call`` may call, the likeliest library first."""
-    parts = call.path.split(".")
-    parts[0] = _ALIASES.get(parts[0], parts[0])
+    parts = _parts(call.path)
     found: dict[str, Source] = {}
     for path, source in _by_last_part().get(parts[-1], []):
         if _is_within(parts, [source.library, *path.split(".")]):
@@ -178,6 +191,22 @@ def _matching(call: Call) -> list[Source]:
 
 def _rank(library: str) -> tuple[int, str]:
     return (_ORDER.index(library) if library in _ORDER else len(_ORDER)), library
+
+
+def _parts(path: str) -> list[str]:
+    """What was called, by the library's own name: ``tf.keras`` is Keras."""
+    parts = path.split(".")
+    parts[0] = _ALIASES.get(parts[0], parts[0])
+    if parts[:2] == ["tensorflow", "keras"]:
+        del parts[0]
+    return [part for part in parts[:-1] if part not in _LEFT_OUT] + parts[-1:]
+
+
+def is_path_of(called: str, path: str) -> bool:
+    """Whether ``called`` is ``path``, with modules left out, or an alias for its library."""
+    parts = _parts(called)
+    own = path.split(".")
+    return parts[-1] == own[-1] and _is_within(parts, [_LIBRARIES.get(own[0], own[0]), *own])
 
 
 def _is_within(parts: Iterable[str], path: Iterable[str]) -> bool:
@@ -224,6 +253,8 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
     missing = [n for n in taken.names if n not in given and n not in taken.defaults]
     values: dict[str, Any] = {}
     used = {*document.parameters, *how.beside}
+    # A text such as '1dur' that the spec has a number for: its default.
+    given = {n: v for n, v in given.items() if not isinstance(v, str) or v != taken.defaults.get(n)}
     for name in document.parameters:
         value = given.get(name)
         formula = how.given.get(name, "")
@@ -231,7 +262,7 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
         used |= names
         if name in given and value is not None and name not in {*how.beside, *names}:
             word = how.words.get(value, value) if isinstance(value, str) else value
-            values[name] = _plain(call, name, word, document.parameters[name].type)
+            values[name] = plain(call, name, word, document.parameters[name].type)
         elif names and any(n in given for n in names):
             of_the_run = names.intersection(how.run)
             if of_the_run:
@@ -242,7 +273,7 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
             every = {n: given.get(n, taken.defaults.get(n)) for n in names}
             if name in names or all(value is not None for value in every.values()):
                 found = _computed(call, formula, every)
-                values[name] = _plain(call, name, found, document.parameters[name].type)
+                values[name] = plain(call, name, found, document.parameters[name].type)
         elif name in missing:
             raise NotPortable(f"{call.path}: the argument {name} is missing. Add it.")
     for name, value in given.items():
@@ -302,23 +333,29 @@ def _computed(call: Call, formula: str, values: Mapping[str, Any]) -> Any:
     for name, value in values.items():
         if isinstance(value, Unknown | Call | Function):
             raise _unknown(call, name, value)
-    result = computed(formula, values)
+    result = computed(formula, values, TABLES)
     if isinstance(result, Unknown):
         raise NotPortable(f"{call.path}: {result.text} is no number. Give its value.")
     return result
 
 
-def _plain(call: Call, name: str, value: Any, wanted: str) -> Any:
+def plain(call: Call, name: str, value: Any, wanted: str) -> Any:
     """``value`` as the parameter ``name`` takes it."""
     match value:
         case Unknown() | Call() | Function():
             raise _unknown(call, name, value)
         case list():
+<<<<<<< HEAD
             return [_plain(call, name, entry, wanted.removesuffix("[]")) for entry in value]
         case str() if wanted == "steps" and (batches := _BATCHES.fullmatch(value)):
             return int(batches[1])
+=======
+            return [plain(call, name, entry, wanted.removesuffix("[]")) for entry in value]
+>>>>>>> ported
         case float() if wanted in ("steps", "count") and value.is_integer():
             return int(value)
+        case str() if wanted in ("steps", "count"):
+            return batches(f"{call.path}: {name}", value)
         case int() if wanted in ("rate", "real") and not isinstance(value, bool):
             return float(value)
         case _:

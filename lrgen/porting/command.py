@@ -9,6 +9,7 @@ from typing import Any
 
 from ..bound import bound_values
 from ..files import write
+from . import mmengine
 from .live import call_of_object
 from .members import is_schedule, schedule_of
 from .pasted import Call, NotPortable, read
@@ -41,6 +42,8 @@ def _ported(source: Any, quantity: str, name: str, settings: Settings) -> Ported
         case str():
             values = _values(source)
             found = next((one for one in reversed(values) if is_schedule(one)), values[-1])
+            if not isinstance(found, Call) and is_schedule(found):
+                found = mmengine.with_the_run(found, values)
             origin = _origin(source, found)
         case dict() | list():
             found, origin = source, "a configuration"
@@ -48,6 +51,7 @@ def _ported(source: Any, quantity: str, name: str, settings: Settings) -> Ported
             found = call_of_object(source)
             origin = f"a {type(source).__module__}.{type(source).__name__}"
     called = found.name if isinstance(found, Call) else "configuration"
+    called = "param_scheduler" if mmengine.is_configuration(found) else called
     member = schedule_of(found, quantity)
     result = ported(member, origin, called, name=name, settings=settings)
     try:

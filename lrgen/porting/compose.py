@@ -6,13 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise, zip_longest
 from typing import Any
 
-from ..document import MOST_TITLE, CautionShape, Document, ParameterShape, PieceShape
+from ..document import MOST_TITLE, AccuracyShape, CautionShape, Document, ParameterShape, PieceShape
 from ..naming import function_name
 from .calls import Asked
 
+_LATER = re.compile(r"\[(step - [^\[\]]+)\]")
+_AT = re.compile(r"\b([A-Za-z_]\w*)\[([^\[\]]+)\]")
 _WORD = re.compile(r"'[^']*'|\"[^\"]*\"|[A-Za-z_]\w*(?:\.\w+)*|\d[\w.]*")
 
 
@@ -31,24 +33,31 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """Members one after another, each with its own count of steps from 0.
+    """Members one after another.
 
     Attributes:
         members: In their order.
         milestones: The update at which the next one takes over, one fewer than members.
-        local: Whether a member counts from its beginning; otherwise all count from update 0.
+        running: Those members, by their places, that count from update 0; the others count from
+            their own beginning.
     """
 
     members: tuple[Member, ...]
     milestones: tuple[int, ...]
-    local: bool = True
+    running: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """The base rate times the factor of each member."""
+    """The base rate times the factor of each member.
+
+    Attributes:
+        members: Each of them at a base rate of 1.
+        base: The rate, where it is known.
+    """
 
     members: tuple[Member, ...]
+    base: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,80 @@ class Nested:
     members: tuple[Member, ...]
 
 
-Member = Asked | Written | Succession | Product | Nested
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A number, where others have a schedule.
+
+    Attributes:
+        name: Of the parameter that it is.
+        value: The number.
+    """
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A member that is one step further than the count says."""
+
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A member that steps once in so many updates.
+
+    Attributes:
+        member: Which.
+        name: Of the parameter that says how many.
+        updates: How many.
+    """
+
+    member: Member
+    name: str
+    updates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stretch of a :class:`Ruled` schedule.
+
+    Attributes:
+        name: Of the stretch.
+        value: A formula of the rule's parameters, in which ``after[step]`` is the member ``after``
+            at that step.
+        until: The update before which it holds, as a formula; None for the last one.
+    """
+
+    name: str
+    value: str
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A library's own rule around members.
+
+    Attributes:
+        name: What the library calls it.
+        members: By the names that the rule has for them.
+        parameters: The rule's own; their defaults are what was given.
+        stages: One after another.
+        require: What must hold of the parameters.
+        notes: What the reader should know, in sentences.
+    """
+
+    name: str
+    members: Mapping[str, Member]
+    parameters: Mapping[str, ParameterShape]
+    stages: tuple[Stage, ...]
+    require: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+Single = Asked | Written | Level | Slow | Ruled
+Member = Single | Succession | Product | Nested | Ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +187,7 @@ class _Composer:
         singles = list(_singles(member))
         self.entitle(singles)
         self.shared = Counter(name for one in singles for name in _given(one))
-        spans = _spans(member, 0, None)
-        pieces: list[PieceShape] = []
-        starts = [begin for _, begin, _ in spans]
-        milestones = self.milestones([s for s in starts if s])
-        taken: set[str] = set()
-        for (one, _, counted), after in zip(spans, [*starts[1:], None]):
-            step = "step" if not counted else f"step - {milestones[counted]}"
-            value = self.value(one, step, None)
-            piece = _free(self.piece_name(one), taken)
-            until = None if after is None else milestones[after]
-            pieces.append(PieceShape(name=piece, value=value, until=until))
+        pieces = self.stretches(member)
         rates = [n for n, p in self.parameters.items() if p.type == "rate"]
         cites = (c for s in singles if isinstance(s, Asked) for c in s.document.cites)
         base = "base_lr" if "base_lr" in rates else rates[0] if len(rates) == 1 else None
@@ -127,22 +199,49 @@ class _Composer:
             cites=list(dict.fromkeys(cites)),
             require=list(dict.fromkeys(self.require)),
             parameters=self.parameters,
+            accuracy=_accuracy(singles),
             let=self.lets,
             piece=[] if alone else pieces,
             value=pieces[0].value if alone else None,
             caution=list(self.cautions.values()),
         )
-        notes = dict.fromkeys(n for s in singles if isinstance(s, Asked) for n in s.notes)
+        notes = dict.fromkeys(n for s in singles if isinstance(s, Asked | Ruled) for n in s.notes)
         return Composed(document, tuple(notes))
 
-    def title(self, singles: Sequence[Asked | Written]) -> str:
+    def stretches(self, member: Member) -> list[PieceShape]:
+        """The pieces of the document."""
+        if isinstance(member, Ruled):
+            names = self.own_of(member)
+            return [
+                PieceShape(
+                    name=stage.name,
+                    value=self.staged(member, stage.value, names, "step", None),
+                    until=None if stage.until is None else _renamed(stage.until, names),
+                )
+                for stage in member.stages
+            ]
+        spans = _spans(member, 0, 0, None)
+        pieces: list[PieceShape] = []
+        starts = [begin for _, begin, _ in spans]
+        milestones = self.milestones([s for s in starts if s])
+        taken: set[str] = set()
+        for (one, _, counted), after in zip(spans, [*starts[1:], None]):
+            step = "step" if not counted else f"step - {milestones[counted]}"
+            value = self.value(one, step, None)
+            piece = _free(self.piece_name(one), taken)
+            until = None if after is None else milestones[after]
+            pieces.append(PieceShape(name=piece, value=value, until=until))
+        return pieces
+
+    def title(self, singles: Sequence[Single]) -> str:
         """``SequentialLR of LinearLR and CosineAnnealingLR``, where that is a line."""
-        names = [one.document.name if isinstance(one, Asked) else "a formula" for one in singles]
+        names = [_title(one) for one in singles if not isinstance(one, Slow)]
+        names = [name for name in names if name != self.called_by] or names
         listed = " and ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
         title = f"{self.called_by} of {listed}"
         return title if len(title) <= MOST_TITLE else f"{self.called_by} of {len(names)} schedules"
 
-    def entitle(self, singles: Sequence[Asked | Written]) -> None:
+    def entitle(self, singles: Sequence[Single]) -> None:
         """A name of its own for each member: ``linear_lr``, ``linear_lr_2``."""
         met: set[str] = set()
         for one in singles:
@@ -163,8 +262,10 @@ class _Composer:
 
     def piece_name(self, member: Member) -> str:
         match member:
-            case Asked() | Written():
+            case Asked() | Written() | Level() | Ruled():
                 return self.titles[id(member)]
+            case Ahead(member=one) | Slow(member=one):
+                return self.piece_name(one)
             case Product() | Nested():
                 return "product"
             case Succession():
@@ -177,8 +278,8 @@ class _Composer:
                 return self.called(member, step, base)
             case Written():
                 return self.written(member, step, base)
-            case Product(members=members):
-                self.declare_base()
+            case Product(members=members, base=rate):
+                self.declare_base(rate)
                 factors = [self.let(one, step, "1.0") for one in members]
                 return " * ".join([*([base or "base_lr"] if base != "1.0" else []), *factors])
             case Nested(members=members):
@@ -187,8 +288,57 @@ class _Composer:
                 for one in members[:-1]:
                     inner = self.let(one, step, inner)
                 return self.value(members[-1], step, inner)
+            case Level(name=name, value=level):
+                shape = ParameterShape(type="rate", default=level, doc="The constant rate.")
+                return self.declare(member, name, shape, level)
+            case Ahead(member=one):
+                return self.value(one, f"{step} + 1", base)
+            case Slow(member=one, name=name, updates=updates):
+                shape = ParameterShape(type="steps", default=updates, doc="Updates of an epoch.")
+                length = self.declare(member, name, shape, updates)
+                self.require.append(f"1 <= {length} <= 2**40")
+                return self.value(one, f"{_within(step)} // {length}", base)
             case Succession():
                 return self.in_one(member, step, base)
+            case Ruled():
+                return self.ruled(member, step, base)
+
+    def ruled(self, member: Ruled, step: str, base: str | None) -> str:
+        """A rule within something else, as choices between its stages."""
+        names = {**self.own_of(member), "step": _within(step)}
+        value = ""
+        for stage in reversed(member.stages):
+            # A choice is computed on both sides, and no schedule has steps below 0.
+            formula = _LATER.sub(r"[max(\1, 0)]", stage.value)
+            own = self.staged(member, formula, names, step, base)
+            if stage.until is not None:
+                own = f"{own} if {step} < {_renamed(stage.until, names)} else {value}"
+            value = own
+        return f"({value})"
+
+    def own_of(self, member: Ruled) -> dict[str, str]:
+        """The rule's own parameters, by what they are called here."""
+        names = {
+            name: self.declare(member, name, shape, shape.default)
+            for name, shape in member.parameters.items()
+        }
+        self.require += [_renamed(rule, names) for rule in member.require]
+        return names
+
+    def staged(
+        self, member: Ruled, formula: str, names: Mapping[str, str], step: str, base: str | None
+    ) -> str:
+        """A formula of the rule, with its members written out."""
+
+        inside = {**names, "step": _within(step)}
+
+        def of_member(found: re.Match[str]) -> str:
+            at = step if found[2] == "step" else _renamed(found[2], inside)
+            return self.value(member.members[found[1]], at, base)
+
+        outside = [_renamed(text, inside) for text in _AT.split(formula)[::3]]
+        written = [of_member(found) for found in _AT.finditer(formula)]
+        return "".join(chain.from_iterable(zip_longest(outside, written, fillvalue="")))
 
     def called(self, member: Asked, step: str, base: str | None) -> str:
         """A call of the dialect with the parameters that were given."""
@@ -206,23 +356,28 @@ class _Composer:
         return f"{member.library}.{member.document.name}({words})"
 
     def let(self, member: Member, step: str, base: str | None) -> str:
-        """A let for ``member`` at the base rate ``base``."""
+        """A let for ``member`` at the base rate ``base``.
+
+        Lets hold at every step: of a member that begins later the formula itself is given.
+        """
         value = self.value(member, step, base)
+        if step != "step":
+            return f"({value})"
         name = _free(self.piece_name(member), self.taken)
         self.lets[name] = value
         return name
 
     def written(self, member: Written, step: str, base: str | None) -> str:
         self.declare_base(member.base)
-        factor = _renamed(member.factor, {"step": step if step == "step" else f"({step})"})
+        factor = _renamed(member.factor, {"step": _within(step)})
         return f"{base or 'base_lr'} * ({factor})"
 
     def in_one(self, member: Succession, step: str, base: str | None) -> str:
         """A sequence within a product, as choices between its members."""
-        spans = _spans(member, 0, None)
+        spans = _spans(member, 0, 0, None)
         value = ""
         for place, (one, _, counted) in reversed(list(enumerate(spans))):
-            own = self.value(one, f"{step} - {counted}" if counted else step, base)
+            own = self.value(one, f"max({step} - {counted}, 0)" if counted else step, base)
             last = place + 1 == len(spans)
             value = own if last else f"{own} if {step} < {spans[place + 1][1]} else {value}"
         return f"({value})"
@@ -238,7 +393,7 @@ class _Composer:
             base = self.parameters["base_lr"].model_copy(update={"default": value})
             self.parameters["base_lr"] = base
 
-    def declare(self, member: Asked, name: str, shape: ParameterShape, value: Any) -> str:
+    def declare(self, member: Single, name: str, shape: ParameterShape, value: Any) -> str:
         own = name if self.shared[name] == 1 else f"{self.titles[id(member)]}_{name}"
         self.parameters[own] = shape.model_copy(update={"default": value})
         return own
@@ -264,21 +419,74 @@ class _Composer:
             self.cautions[one.text, when] = CautionShape(text=one.text, when=when)
 
 
-def _singles(member: Member) -> Iterator[Asked | Written]:
+def _singles(member: Member) -> Iterator[Single]:
     match member:
-        case Asked() | Written():
+        case Asked() | Written() | Level():
             yield member
+        case Slow(member=one):
+            yield member
+            yield from _singles(one)
+        case Ahead(member=one):
+            yield from _singles(one)
+        case Ruled(members=named):
+            yield member
+            for one in named.values():
+                yield from _singles(one)
         case Succession(members=members) | Product(members=members) | Nested(members=members):
             for one in members:
                 yield from _singles(one)
 
 
-def _given(member: Asked | Written) -> list[str]:
-    return [n for n in member.values if n != "base_lr"] if isinstance(member, Asked) else []
+def _accuracy(singles: Sequence[Single]) -> AccuracyShape | None:
+    """What each of several schedules may round, together."""
+    if len(singles) < 2:
+        return None
+    budgets = [
+        one.document.accuracy.ulps if isinstance(one, Asked) and one.document.accuracy else 8
+        for one in singles
+    ]
+    return AccuracyShape(ulps=sum(budgets), why="Each schedule in it rounds on its own.")
 
 
-def _own_name(member: Asked | Written) -> str:
-    return function_name(member.document.name) if isinstance(member, Asked) else "formula"
+def _given(member: Single) -> list[str]:
+    """The names of the parameters that the member brings, but for the rate that all share."""
+    match member:
+        case Asked(values=values):
+            return [name for name in values if name != "base_lr"]
+        case Level(name=name) | Slow(name=name):
+            return [name]
+        case Ruled(parameters=parameters):
+            return list(parameters)
+        case Written():
+            return []
+
+
+def _own_name(member: Single) -> str:
+    match member:
+        case Asked():
+            return function_name(member.document.name)
+        case Ruled(name=name):
+            return function_name(name)
+        case Level() | Slow():
+            return "constant" if isinstance(member, Level) else "epochs"
+        case Written():
+            return "formula"
+
+
+def _title(member: Single) -> str:
+    match member:
+        case Asked():
+            return member.document.name
+        case Ruled(name=name):
+            return name
+        case Level() | Slow():
+            return "a constant"
+        case Written():
+            return "a formula"
+
+
+def _within(step: str) -> str:
+    return step if step.isidentifier() else f"({step})"
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -289,23 +497,24 @@ def _free(name: str, taken: set[str]) -> str:
     return chosen
 
 
-def _spans(member: Member, begin: int, end: int | None) -> list[tuple[Member, int, int]]:
+def _spans(
+    member: Member, counted: int, begin: int, end: int | None
+) -> list[tuple[Member, int, int]]:
     """The members that hold one after another within ``begin`` and ``end``.
 
-    Each with the update from which it holds, and that from which it counts.
+    Each with the update from which it holds, and that from which it counts; ``member`` itself
+    counts from ``counted``.
     """
     if not isinstance(member, Succession):
-        return [(member, begin, begin)]
-    starts = [begin, *(begin + milestone for milestone in member.milestones)]
+        return [(member, begin, counted)]
+    starts = [counted, *(counted + milestone for milestone in member.milestones)]
     found: list[tuple[Member, int, int]] = []
-    for one, start, after in zip(member.members, starts, [*starts[1:], None]):
+    for place, (one, start, after) in enumerate(zip(member.members, starts, [*starts[1:], None])):
+        first = max(start, begin)
         last = after if end is None else end if after is None else min(after, end)
-        if last is not None and start >= last:
+        if last is not None and first >= last:
             continue  # the next one begins at once
-        own = _spans(one, start, last)
-        if not member.local:
-            own = [(inner, held, begin) for inner, held, _ in own]
-        found += own
+        found += _spans(one, counted if place in member.running else start, first, last)
     return found
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..document import Document, ParameterShape
+from ..document import CautionShape, Document, ParameterShape
 from ..errors import did_you_mean, quoted
 from .calls import signature
 from .pasted import Call, NotPortable, told
@@ -57,11 +56,15 @@ _PARAMETERS = {
     "min_learning_rate": ("rate", "The floor, from update 0 on."),
 }
 _REQUIRED = {
-    "warmup_steps": "1 <= warmup_steps <= 2**40",
+    "warmup_steps": "1 <= warmup_steps <= 2**53",
+    "step_offset": "step_offset <= 2**53",
     "steps_per_decay": "steps_per_decay >= 1",
     "steps_per_cycle": "1 <= steps_per_cycle <= 2**40",
     "decay_factor": "0 <= decay_factor <= 1",
 }
+_HIGHEST = CautionShape(
+    text="The highest rate is base_learning_rate / sqrt(warmup_steps), not base_learning_rate."
+)
 _CITE = "t5x.utils.create_learning_rate_scheduler of T5X (cc342d4)"
 
 
@@ -87,18 +90,14 @@ def document_of(call: Call, name: str) -> Document:
             hint = did_you_mean(one, _FACTORS) or f"T5X has {', '.join(_FACTORS)}."
             raise NotPortable(f"no factor {quoted(one)}. {hint}")
     used = {use for one in names for use in _FACTORS[one].uses}
-    used |= {"min_learning_rate", *(["step_offset"] if given["step_offset"] else [])}
+    used |= {"min_learning_rate", *(["step_offset"] if set(names) - {"constant"} else [])}
     for one in used:
         if isinstance(given[one], bool) or not isinstance(given[one], int | float):
             raise NotPortable(f"{one} is {told(given[one])}. Write its value.")
-    now, let = "step", {}
-    if given["step_offset"]:
-        now, let = "now", {"now": "max(step - step_offset, 0)"}
+    let = {"now": "max(step - step_offset, 0)"} if "step_offset" in used else {}
     if "cosine_decay" in names:
-        let["place"] = f"max({now} - warmup_steps, 0) % steps_per_cycle"
-    for one in dict.fromkeys(names):
-        if one != "constant":
-            let[one] = re.sub(r"\bnow\b", now, _FACTORS[one].formula)
+        let["place"] = "max(now - warmup_steps, 0) % steps_per_cycle"
+    let |= {one: _FACTORS[one].formula for one in names if one != "constant"}
     product = " * ".join("base_learning_rate" if one == "constant" else one for one in names)
     return Document(
         name=name,
@@ -113,6 +112,7 @@ def document_of(call: Call, name: str) -> Document:
         },
         let=let,
         value=f"max({product}, min_learning_rate)",
+        caution=[_HIGHEST] if names == ["constant", "linear_warmup", "rsqrt_decay"] else [],
     )
 
 

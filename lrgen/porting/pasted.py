@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import math
 import operator
 import warnings
@@ -117,16 +116,20 @@ def read(text: str) -> list[Any]:
     return list(_Reader(text.strip(), {}).read(tree))
 
 
-def computed(formula: str, values: Mapping[str, Any]) -> Any:
+def computed(
+    formula: str, values: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]
+) -> Any:
     """``formula`` over ``values``, as a pasted line would be read.
 
-    Besides what people write around their numbers it may call what ``[call.given]`` of a dialect
-    may: ``keys``, ``values``, ``entries`` and ``sums``.
+    Args:
+        formula: Of what people write around their numbers, and of calls of ``functions``.
+        values: What its names stand for.
+        functions: By the name that they are called with.
 
     Raises:
         NotPortable: For anything else.
     """
-    return _Reader(formula, dict(values), TABLES).value(ast.parse(formula, mode="eval").body, 0)
+    return _Reader(formula, dict(values), functions).value(ast.parse(formula, mode="eval").body, 0)
 
 
 def number_text(node: ast.Constant, text: str) -> Any:
@@ -203,6 +206,7 @@ class _Reader:
                 return Function(step, body, dict(self.values))
             case ast.Call():
                 return self.call(node, depth)
+<<<<<<< HEAD
             case ast.Subscript(value=ast.expr() as entries, slice=ast.expr() as place):
                 return self.entry(node, self.value(entries, depth), self.value(place, depth))
             case _:
@@ -215,6 +219,20 @@ class _Reader:
                 return entries[place]
             case dict(), int() | float() | str() if place in entries:
                 return entries[place]
+=======
+            case ast.Subscript(value=whole, slice=place):
+                return self.entry(node, self.value(whole, depth), self.value(place, depth))
+            case _:
+                return Unknown(ast.unparse(node))
+
+    def entry(self, node: ast.Subscript, whole: Any, place: Any) -> Any:
+        """``config["lr"]`` and ``shares[0]``, of what was written above."""
+        match whole, place:
+            case (dict(), int() | str()) if place in whole:
+                return whole[place]
+            case (list(), int()) if -len(whole) <= place < len(whole):
+                return whole[place]
+>>>>>>> ported
             case _:
                 return Unknown(ast.unparse(node))
 
@@ -339,52 +357,6 @@ def _as_expression(body: list[ast.stmt]) -> ast.expr | None:
             return ast.copy_location(ast.IfExp(test, first, second), test)
         case _:
             return None
-
-
-def _keys(table: Any) -> Any:
-    return [key for key, _ in _pairs(table)]
-
-
-def _values(table: Any) -> Any:
-    return [value for _, value in _pairs(table)]
-
-
-def _pairs(table: Any) -> list[tuple[Any, Any]]:
-    """A dictionary, or a list of pairs; none of None."""
-    match table:
-        case dict():
-            return list(table.items())
-        case None:
-            return []
-        case list() if all(isinstance(entry, list) and len(entry) == 2 for entry in table):
-            return [(key, value) for key, value in table]
-        case _:
-            raise NotPortable(f"{told(table)} is no dictionary. Write it as one.")
-
-
-def _entries(table: Any, *key_and_otherwise: Any) -> Any:
-    key, *otherwise = key_and_otherwise
-    if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
-        raise NotPortable(f"{told(table)} is no list of dictionaries. Write it as one.")
-    missing = [entry for entry in table if key not in entry and not otherwise]
-    if missing:
-        raise NotPortable(f"an entry has no {quoted(str(key))}. Add it.")
-    return [entry.get(key, *otherwise) for entry in table]
-
-
-def _sums(entries: Any) -> Any:
-    return list(itertools.accumulate(entries))
-
-
-# What the call of a dialect may say of dictionaries and lists of them.
-TABLES: dict[str, Callable[..., Any]] = {
-    "keys": _keys,
-    "values": _values,
-    "entries": _entries,
-    "sums": _sums,
-    "floor": math.floor,
-    "ceil": math.ceil,
-}
 
 
 def _is_number(value: Any) -> bool:

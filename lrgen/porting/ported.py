@@ -19,7 +19,18 @@ from ..pipeline import emit, library_of_sources
 from ..plot.settings import typed_values
 from ..schedule import KIND_OF_TYPE, Schedule
 from .calls import Asked, shape
-from .compose import Member, Nested, Product, Succession, Written, compose
+from .compose import (
+    Ahead,
+    Level,
+    Member,
+    Nested,
+    Product,
+    Ruled,
+    Slow,
+    Succession,
+    Written,
+    compose,
+)
 from .pasted import NotPortable
 from .writing import spec_text
 
@@ -114,7 +125,7 @@ def ported(
         notes += [
             f"{one} is {document.parameters[one].default}, for the call does not say: set {one}."
             for one in shape(member.source).run
-            if one not in given
+            if one not in given and one not in member.values
         ]
     text = spec_text(_with(document, given), why=f"From {origin}")
     return Ported(text, tuple(dict.fromkeys(notes)), origin)
@@ -126,9 +137,15 @@ def _has_base(member: Member | Document) -> bool:
             return "base_lr" in values
         case Written(base=base):
             return base is not None
+        case Product(base=base) if base is not None:
+            return True
         case Succession(members=members) | Product(members=members) | Nested(members=members):
             return any(_has_base(one) for one in members)
-        case Document():
+        case Ahead(member=one) | Slow(member=one):
+            return _has_base(one)
+        case Ruled(members=named):
+            return any(_has_base(one) for one in named.values())
+        case Document() | Level():
             return True
 
 

@@ -25,7 +25,8 @@ from lrgen.ops import OPERATORS
 
 ALL = list(catalogue.dialects())
 LIVE = ["torch", "keras", "optax", "transformers", "timm"]
-BESIDES_OPERATORS = {"keys", "values", "entries", "sums", "pi", "inf"}
+BESIDES_OPERATORS = {"keys", "values", "entries", "sums", "first", "rule_steps", "rule_shares"}
+BESIDES_OPERATORS |= {"pi", "inf"}
 ARGUMENT = "POSITIONAL_OR_KEYWORD"
 
 # Parameters whose default in the spec is not the library's, though both have one, and why.
@@ -35,6 +36,12 @@ OTHER_DEFAULTS = {
         "tensorflow/exponential_decay_with_warmup",
         "warmup_steps",
     ): "TensorFlow divides by it: 0 fails",
+    ("fairseq/CosineLRSchedule", "lr_period_updates"): "-1 is all of max_update after the warm-up",
+    ("fairseq/TriStageLRSchedule", "decay_steps"): "fairseq divides by it: 0 fails",
+    ("praxis/Cosine", "total_steps"): "praxis divides by it: 0 is no number",
+    ("praxis/LinearRampupCosineDecay", "decay_end"): "praxis divides by it: 0 fails",
+    ("praxis/LinearRampupExponentialDecay", "decay_end"): "praxis divides by it: 0 fails",
+    ("praxis/LinearRampupPolynomialDecay", "decay_end"): "praxis divides by it: 0 fails",
 }
 # Where **kwargs go: spelled out as that takes them, or nothing that is still taken.
 ONWARD = {

@@ -14,12 +14,21 @@ from lrgen.bound import open_spec
 from lrgen.document import Source
 from lrgen.pipeline import read
 from lrgen.porting.calls import signature
+from lrgen.porting.pasted import Call
 
 SOURCES: dict[str, Source] = {key: read(path) for key, path in catalogue.dialects().items()}
 CALLED = [key for key, source in SOURCES.items() if source.document.call is not None]
 FIRST = ("torch", "keras", "optax", "tensorflow", "transformers", "timm", "megatron")
 # Arguments that the call itself wants, of those that no parameter is named after.
 PAIRS = [(10, 0.5), (40, 0.1), (70, 0.2)]
+MULTIPLIER = Call(
+    "WarmupParamScheduler",
+    (
+        Call("MultiStepParamScheduler", ([1, 0.1, 0.01], 90_000, [60_000, 80_000])),
+        0.001,
+        0.01,
+    ),
+)
 WANTED: dict[str, dict[str, Any]] = {
     "optax/sgdr_schedule": {
         "cosine_kwargs": [
@@ -29,6 +38,8 @@ WANTED: dict[str, dict[str, Any]] = {
     },
     "ignite/PiecewiseLinear": {"milestones_values": PAIRS},
     "ignite/PiecewiseLinearStateScheduler": {"milestones_values": PAIRS},
+    "detectron2/LRMultiplier": {"multiplier": MULTIPLIER},
+    "diffusers/piecewise_constant": {"step_rules": "1:10,0.1:20,0.01:30,0.005"},
 }
 FEW = ["torch/StepLR", "keras/CosineDecay", "optax/sgdr_schedule", "timm/CosineLRScheduler"]
 
@@ -50,8 +61,14 @@ def pasted(key: str) -> str:
         default = None if parameter is None else parameter.default
         back = {ours: theirs for theirs, ours in how.words.items()}
         arguments[name] = back.get(default, default) if isinstance(default, str) else default
-    words = [f"{n}={n if v is None else repr(v)}" for n, v in arguments.items()]
+    words = [f"{n}={n if v is None else written(v)}" for n, v in arguments.items()]
     return f"{how.paths[0]}({', '.join(words)})"
+
+
+def written(value: Any) -> str:
+    if not isinstance(value, Call):
+        return repr(value)
+    return f"{value.path}({', '.join(map(written, value.arguments))})"
 
 
 def quantity(key: str) -> str:

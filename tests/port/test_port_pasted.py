@@ -17,7 +17,10 @@ REFUSED = {
     "unknown argument": ("StepLR(o, step_sise=3)", "Did you mean 'step_size'?"),
     "missing argument": ("StepLR(o)", "the argument step_size is missing"),
     "unknown value": ("StepLR(o, step_size=epochs)", "epochs = 1000"),
-    "too many arguments": ("StepLR(o, 1, 0.1, -1, 5)", "4 arguments without names, but got 5"),
+    "too many arguments": (
+        "torch.StepLR(o, 1, 0.1, -1, 5)",
+        "4 arguments without names, but got 5",
+    ),
     "argument twice": ("StepLR(o, 1, step_size=3)", "step_size is given twice"),
     "argument without counterpart": (
         "CyclicLR(o, 0.1, 1.0, scale_fn=f)",
