@@ -14,7 +14,7 @@ MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
 # Those two are what the others share.
 EXAMPLES := $(filter-out examples/command.py examples/moons.py,$(wildcard examples/*.py))
 
-.PHONY: all test test-slow examples bench docs lint check clean
+.PHONY: all test test-slow test-peers examples bench docs lint check clean
 
 all: .venv/lrgen
 	$(BIN)/lrgen build
@@ -36,6 +36,20 @@ test: .venv/frameworks
 
 test-slow: .venv/frameworks
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+
+# Beside .venv, so that no other command has them. Without dependencies, so that none brings a torch;
+# DeepSpeed compiles its parts only when told to.
+.peers/filled: tests/dialects/peers.txt .venv/frameworks
+	rm -rf .peers
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --target .peers --requirement $<
+	touch $@
+
+# make test-peers TESTS="-m slow -k timm"
+TESTS ?=
+
+test-peers: .peers/filled
+	PYTHONPATH=.peers $(BIN)/python -m pytest -n 2 --dist loadgroup -rs tests/dialects $(TESTS)
 
 examples: .venv/frameworks
 	@set -e; for example in $(EXAMPLES); do \
@@ -60,5 +74,5 @@ check: .venv/lrgen
 	$(BIN)/lrgen check
 
 clean:
-	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .peers dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
