@@ -14,7 +14,8 @@ MYPY_GENERATED := MYPYPATH=generated $(BIN)/mypy --explicit-package-bases
 # Those two are what the others share.
 EXAMPLES := $(filter-out examples/command.py examples/moons.py,$(wildcard examples/*.py))
 
-.PHONY: all test test-slow test-processes test-trainers examples bench docs conformance lint check clean
+.PHONY: all test test-slow test-peers test-processes test-trainers examples bench docs \
+	conformance lint check clean
 
 all: .venv/lrgen
 	$(BIN)/lrgen build
@@ -46,6 +47,19 @@ test-processes: .venv/frameworks
 
 test-trainers: .venv/trainers
 	$(BIN)/python -m pytest -m trainers
+# Beside .venv, so that no other command has them. Without dependencies, so that none brings a torch;
+# DeepSpeed compiles its parts only when told to.
+.peers/filled: tests/dialects/peers.txt .venv/frameworks
+	rm -rf .peers
+	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --target .peers --requirement $<
+	touch $@
+
+# make test-peers TESTS="-m slow -k timm"
+TESTS ?=
+
+test-peers: .peers/filled
+	PYTHONPATH=.peers $(BIN)/python -m pytest -n 2 --dist loadgroup -rs tests/dialects $(TESTS)
 
 examples: .venv/frameworks
 	@set -e; for example in $(EXAMPLES); do \
@@ -74,5 +88,5 @@ check: .venv/lrgen
 	$(BIN)/lrgen check
 
 clean:
-	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .peers dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
@@ -57,6 +58,39 @@ def module_of(file: str, **stand_ins: Mapping[str, object]) -> ModuleType:
     with mock.patch.dict(sys.modules, _modules(stand_ins)):
         sys.modules[spec.name] = module  # which dataclasses look for
         spec.loader.exec_module(module)
+    return module
+
+
+def alone(name: str, **stand_ins: Mapping[str, object]) -> Any:
+    """The module called ``name``, imported while the packages around it are empty.
+
+    What it imports of its own package comes from there, unless it is in ``stand_ins``. All of that
+    stays imported: a process that asks for one module of a package has no whole package after it.
+
+    Args:
+        name: As ``timm.scheduler``; the test is skipped where there is no such module.
+        stand_ins: What a package has all the same, or is instead, by dotted name with ``__`` for a
+            dot.
+    """
+    given = {dotted.replace("__", "."): entries for dotted, entries in stand_ins.items()}
+    around = name.split(".")[:-1]
+    packages = [".".join(around[:end]) for end in range(1, len(around) + 1)]
+    for package in [*packages, *(dotted for dotted in given if dotted not in packages)]:
+        if package not in sys.modules:
+            sys.modules[package] = _empty(package)
+        vars(sys.modules[package]).update(given.get(package, {}))
+    return importlib.import_module(name)
+
+
+def _empty(package: str) -> ModuleType:
+    """The package, which has run none of its own lines; its modules are where they are."""
+    found = importlib.util.find_spec(package)
+    if found is None:
+        pytest.skip(f"needs {package}")
+    module = importlib.util.module_from_spec(found)
+    above, _, last = package.rpartition(".")
+    if above:
+        setattr(sys.modules[above], last, module)
     return module
 
 

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import by_path
+
 
 def torch() -> Iterator[str]:
     from torch.optim import lr_scheduler, swa_utils
@@ -50,8 +52,7 @@ def transformers() -> Iterator[str]:
 
 
 def timm() -> Iterator[str]:
-    from timm import scheduler
-
+    scheduler = by_path.alone("timm.scheduler")  # the package itself needs torchvision
     yield from (name for name, one in vars(scheduler).items() if callable(one))
 
 

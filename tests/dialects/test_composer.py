@@ -15,6 +15,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import by_path
 import numpy as np
 import peers
 import pytest
@@ -246,13 +247,15 @@ def test_every_batch_is_that_of_composer_over_many_draws(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def composer() -> Any:
-    return pytest.importorskip("composer.optim.scheduler")
+    enum = by_path.alone("composer.utils.string_enum").StringEnum
+    time = by_path.alone("composer.core.time", composer__utils={"StringEnum": enum})
+    core = {"State": None, "Time": time.Time, "TimeUnit": time.TimeUnit}
+    return by_path.alone("composer.optim.scheduler", composer__core=core)
 
 
 def driven(composer: Any, name: str, parameters: Parameters) -> NDArray[np.float64]:
     """Composer's rate at each batch."""
-    from composer.core import Timestamp
-    from composer.core.time import Time, TimeUnit
+    from composer.core.time import Time, Timestamp, TimeUnit
 
     own = dict(parameters)
     base, ratio = own.pop("base_lr"), own.pop("scale_schedule_ratio")

@@ -1,9 +1,8 @@
 """The dialect of DeepSpeed, held against its schedulers at every step.
 
-DeepSpeed builds code for its machine as it is installed, so that tests do not install it: its
-formulas are transcribed below, from ``deepspeed/runtime/lr_schedules.py`` of DeepSpeed 0.19.8,
+Its formulas are transcribed below, from ``deepspeed/runtime/lr_schedules.py`` of DeepSpeed 0.19.8,
 with its counter ``last_batch_iteration``: -1 as a scheduler is made, one more at each ``step()``.
-Where DeepSpeed is there all the same, its own classes are compared as well.
+Where DeepSpeed is there, its own classes are compared as well.
 """
 
 from __future__ import annotations
@@ -264,10 +263,11 @@ def run(name: str, parameters: Parameters) -> list[float]:
     return found
 
 
+@pytest.mark.parametrize("count", [DRAWS, pytest.param(MANY, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", list(FORMULAS))
-def test_every_step_is_that_of_deepspeed_where_there_is_one(name: str) -> None:
+def test_every_step_is_that_of_deepspeed_where_there_is_one(name: str, count: int) -> None:
     scheduler_class(name)
-    for parameters in peers.draws(f"deepspeed/{name}", FORMULAS[name][0], DRAWS):
+    for parameters in peers.draws(f"deepspeed/{name}", FORMULAS[name][0], count):
         peers.assert_same(f"deepspeed/{name}", parameters, run(name, parameters))
 
 

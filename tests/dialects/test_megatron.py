@@ -185,9 +185,10 @@ def drawn_for(name: str) -> Parameters:
     return {key: entry.default for key, entry in peers.loaded(name).parameters.items()}
 
 
+@pytest.mark.parametrize("count", [DRAWS, pytest.param(MANY, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("name", "key"), [(RATE, "lr"), (WEIGHT_DECAY, "weight_decay")])
-def test_every_step_is_that_of_megatron_where_there_is_one(name: str, key: str) -> None:
-    for parameters in peers.draws(name, FORMULAS[name][0], DRAWS):
+def test_every_step_is_that_of_megatron_where_there_is_one(name: str, key: str, count: int) -> None:
+    for parameters in peers.draws(name, FORMULAS[name][0], count):
         peers.assert_same(name, parameters, run(parameters, STEPS, key))
 
 

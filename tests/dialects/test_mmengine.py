@@ -13,8 +13,10 @@ import tomllib
 import warnings
 from collections.abc import Callable
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
+import by_path
 import numpy as np
 import peers
 import pytest
@@ -322,7 +324,13 @@ def test_every_cut_is_that_of_mmengine_over_many_draws() -> None:
 
 @pytest.fixture(scope="module")
 def mmengine() -> Any:
-    return pytest.importorskip("mmengine.optim.scheduler")
+    registry = SimpleNamespace(register_module=lambda: lambda kind: kind)
+    return by_path.alone(
+        "mmengine.optim.scheduler",
+        mmengine__logging={"print_log": None},
+        mmengine__optim={"BaseOptimWrapper": type("BaseOptimWrapper", (), {})},
+        mmengine__registry={"PARAM_SCHEDULERS": registry},
+    )
 
 
 def made(mmengine: Any, name: str, parameters: Parameters) -> tuple[Any, Any]:

@@ -11,9 +11,11 @@ import math
 import tomllib
 import warnings
 from collections.abc import Callable
+from enum import StrEnum
 from random import Random
 from typing import Any
 
+import by_path
 import numpy as np
 import peers
 import pytest
@@ -310,7 +312,15 @@ def test_a_share_of_the_run_is_rounded_to_even(whole: int) -> None:
 
 @pytest.fixture(scope="module")
 def olmo() -> Any:
-    return pytest.importorskip("olmo_core.optim.scheduler")
+    by_path.path_of("olmo_core/optim/scheduler.py")
+    named = pytest.importorskip("dataclass_extensions").Registrable
+    config = {"Config": type("Config", (), {}), "Registrable": named, "StrEnum": StrEnum}
+    return by_path.alone(
+        "olmo_core.optim.scheduler",
+        olmo_core__config=config,
+        olmo_core__distributed__utils={"get_rank": None},
+        olmo_core__optim__config={"INITIAL_LR_FIELD": "initial_lr", "LR_FIELD": "lr"},
+    )
 
 
 def made(olmo: Any, name: str, parameters: Parameters) -> tuple[Any, int]:

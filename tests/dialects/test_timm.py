@@ -12,6 +12,7 @@ from functools import cache
 from random import Random
 from typing import Any
 
+import by_path
 import numpy as np
 import peers
 import pytest
@@ -21,7 +22,7 @@ from peers import Deviation, Draw, Parameters
 from lrgen import catalogue
 
 torch = pytest.importorskip("torch")
-timm_scheduler = pytest.importorskip("timm.scheduler")
+timm_scheduler = by_path.alone("timm.scheduler")  # the package itself needs torchvision
 
 STEPS = 160
 DRAWS = 25
