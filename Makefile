@@ -47,6 +47,7 @@ test-processes: .venv/frameworks
 
 test-trainers: .venv/trainers
 	$(BIN)/python -m pytest -m trainers
+
 # Beside .venv, so that no other command has them. Without dependencies, so that none brings a torch;
 # DeepSpeed compiles its parts only when told to.
 .peers/filled: tests/dialects/peers.txt .venv/frameworks
