@@ -206,9 +206,8 @@ def concatenated(source: Random) -> Case:
         return f"ConcatScheduler([{PIECES}, {waves}, {fall}], durations={list(durations)})"
 
     last: Curve = lambda t: 0.4 - 0.2 * min(max(t - 5, 0) / 45, 1)  # noqa: E731
-    wave: Curve = lambda t: 0.1 + 0.4 * (1 + math.cos(2 * math.pi * t / 40)) / 2  # noqa: E731
     places = [first, first + second]
-    rule = joined([line(0.3, 0.0, 100), wave, last], places, [0, *places])
+    rule = joined([line(0.3, 0.0, 100), cosine(0.5, 0.1, 40), last], places, [0, *places])
     return Case(call([first, second]), rule, call([first + 1, second]))
 
 
@@ -359,7 +358,7 @@ def test_the_rule_is_paddles() -> None:
     names = vars(test_paddle.lr) | {"paddle": SimpleNamespace(optimizer=SimpleNamespace())}
     names["paddle"].optimizer.lr = test_paddle.lr
     for case in cases("Paddle LinearWarmup"):
-        scheduler = eval(case.text, names)  # noqa: S307, our own text
+        scheduler = eval(case.text, names)
         found = []
         for _ in range(STEPS):
             found.append(scheduler())
@@ -393,7 +392,7 @@ def test_the_rule_is_fvcores(name: str) -> None:
         "p": None,
     }
     for case in cases(name):
-        rate = eval(case.text, names)  # noqa: S307, our own text
+        rate = eval(case.text, names)
         assert_rule(case, [rate(step) for step in range(STEPS)])
 
 
@@ -413,7 +412,7 @@ def test_the_rule_is_ignites(name: str) -> None:
             "p": None,
             "o": optimizer,
         }
-        scheduler = eval(case.text, names)  # noqa: S307, our own text
+        scheduler = eval(case.text, names)
         found = []
         for _ in range(STEPS):
             scheduler(None)
@@ -424,7 +423,7 @@ def test_the_rule_is_ignites(name: str) -> None:
 def test_the_rule_is_fastais() -> None:
     schedule = pytest.importorskip("fastai.callback.schedule")
     for case in cases("fastai combine_scheds"):
-        function = eval(case.text, vars(schedule))  # noqa: S307, our own text
+        function = eval(case.text, vars(schedule))
         theirs = [float(np.ravel(function(step / 1000))[0]) for step in range(1000)]
         assert_rule(case, theirs, relative=1e-5, of_scale=1e-6)  # it keeps the ends in float32
 
