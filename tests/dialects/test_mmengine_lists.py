@@ -191,7 +191,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a floor among others": ([TURNS, {"type": "StepLR", "step_size": 5}], "at the same time"),
     "no end": ([{"type": "LinearLR"}], "mmengine takes the length of the run"),
     "no length of an epoch": (
-        [{"type": "LinearLR", "by_epoch": False, "end": 5}, {"type": "StepLR", "step_size": 3}],
+        [{"type": "LinearLR", "by_epoch": False, "end": 5}, {**TURNS, "begin": 5}],
         "how many updates an epoch has",
     ),
     "one cycle among others": (
@@ -216,6 +216,16 @@ def test_a_list_that_has_no_formula_is_refused(case: str) -> None:
         lrgen.port({"param_scheduler": entries})
 
     assert 1 == len(str(caught.value).splitlines())
+
+
+def test_epochs_of_unknown_length_are_a_parameter() -> None:
+    first = {"type": "LinearLR", "by_epoch": False, "end": 5}
+    found = lrgen.port([first, {"type": "StepLR", "step_size": 3}], epoch_length=10)
+
+    assert ["epoch_length is 1000, for the configuration does not say: set epoch_length."] == [
+        note for note in found.notes if "epoch" in note
+    ]
+    assert [0.1, pytest.approx(0.01)] == [found.bound(29), found.bound(30)]
 
 
 def test_what_drives_something_else_is_left_out() -> None:
