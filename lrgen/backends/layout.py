@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ..errors import SpecError
 from ..schedule import Schedule
@@ -67,7 +68,7 @@ def _broken(line: str, width: int) -> list[str]:
         return [f"{indent}{head}(", inner + expression, f"{indent})"]
     parts = _parts(expression)
     if len(parts) == 1:
-        return [line]
+        return _at_longest(indent, head, expression, width)
     lines = [deeper for part in parts for deeper in _laid_out(inner, part, width)]
     return [f"{indent}{head}(", *lines, f"{indent})"]
 
@@ -88,9 +89,8 @@ def _laid_out(indent: str, expression: str, width: int) -> list[str]:
         parts[0] = sign + parts[0]
         return [deeper for part in parts for deeper in _laid_out(indent, part, width)]
     opening = _last_bracket(rest)
-    if opening:
-        return _broken_call(indent, sign, rest, opening, width)
-    return [indent + expression]
+    lines = _broken_call(indent, sign, rest, opening, width) if opening else [indent + expression]
+    return lines if len(lines[0]) <= width else _at_longest(indent, sign, rest, width)
 
 
 def _broken_call(indent: str, head: str, expression: str, call: int, width: int) -> list[str]:
@@ -126,6 +126,26 @@ def _last_bracket(expression: str) -> int:
     if not expression.endswith((")", "]")):
         return 0
     return max(place for place, depth in enumerate(depths[:-1]) if depth == 0) + 2
+
+
+def _at_longest(indent: str, head: str, expression: str, width: int) -> list[str]:
+    """The contents of the longest bracket on lines of their own."""
+    begin, end = _longest_bracket(expression)
+    if not begin:
+        return [f"{indent}{head}{expression}"]
+    *lines, last = _broken_call(indent, head, expression[:end], begin, width)
+    return [*lines, last + expression[end:]]
+
+
+def _longest_bracket(expression: str) -> tuple[int, int]:
+    """Where the contents of the longest bracket begin, and where it ends; 0 for no bracket."""
+    found, begin = (0, 0), 0
+    for place, (before, depth) in enumerate(pairwise([0, *_depths(expression)])):
+        if before == 0 and depth == 1:
+            begin = place + 1
+        if before == 1 and depth == 0 and place + 1 - begin > found[1] - found[0]:
+            found = begin, place + 1
+    return found
 
 
 def _parts(expression: str) -> list[str]:

@@ -66,6 +66,13 @@ def _lambda(call: Call, given: Given, _: Inner) -> Member:
     return Written(factor, of_the_optimizer(given["optimizer"]).get("base_lr"))
 
 
+def _step_by_step(call: Call, _: Given, __: Inner) -> Member:
+    raise NotPortable(
+        f"{call.path} multiplies step by step, which is a formula only if the factor is the same: "
+        "write ExponentialLR(optimizer, gamma), or LambdaLR with the product."
+    )
+
+
 def _lambda_of_paddle(call: Call, given: Given, _: Inner) -> Member:
     """``LambdaDecay``: the rate is an argument."""
     rate = given["learning_rate"]
@@ -108,7 +115,13 @@ def _name(name: Any) -> Any:
 
 
 def _function(call: Call, name: str, value: Any) -> str:
-    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(value, list) and value:
+        if len(value) > 1:
+            raise NotPortable(
+                f"{call.path}: {name} has {len(value)} functions, one for each parameter group. "
+                "Give one of them."
+            )
+        value = value[0]
     if not isinstance(value, Function):
         raise NotPortable(
             f"{call.path}: {name} is {told(value)}, which is no function to be read. Paste its "
@@ -128,6 +141,11 @@ WRAPPERS = (
         ("torch.optim.lr_scheduler.LambdaLR",),
         "optimizer, lr_lambda, last_epoch=-1, verbose=False",
         _lambda,
+    ),
+    Wrapper(
+        ("torch.optim.lr_scheduler.MultiplicativeLR", "paddle.optimizer.lr.MultiplicativeDecay"),
+        "optimizer=None, lr_lambda=None, last_epoch=-1, verbose=False, *, learning_rate=None",
+        _step_by_step,
     ),
     Wrapper(
         ("paddle.optimizer.lr.LambdaDecay",),

@@ -348,13 +348,14 @@ def plain(call: Call, name: str, value: Any, wanted: str) -> Any:
 def _unknown(call: Call, name: str, value: Any) -> NotPortable:
     return NotPortable(
         f"{call.path}: {name} is {told(value)}, whose value is not known here. Put the value in "
-        f"its place, or add a line above: {_assignment(name, value)}"
+        f"its place{_assignment(value)}."
     )
 
 
-def _assignment(name: str, value: Any) -> str:
-    text = value.text if isinstance(value, Unknown) else name
-    return f"{text if text.isidentifier() else name} = 1000"
+def _assignment(value: Any) -> str:
+    """The line that would make ``value`` known, where it has a name."""
+    named = isinstance(value, Unknown) and value.text.replace(".", "").isidentifier()
+    return f", or add a line above: {value.text} = 1000" if named else ""
 
 
 def _spelled(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..files import write
 from . import mmengine
 from .live import call_of_object
 from .members import is_schedule, schedule_of
-from .pasted import Call, NotPortable, read
+from .pasted import Call, Function, NotPortable, read
 from .ported import Ported, Settings, ported
 
 MOST_BYTES = 1024 * 1024
@@ -41,7 +42,11 @@ def _ported(source: Any, quantity: str, name: str, settings: Settings) -> Ported
     match source:
         case str():
             values = _values(source)
-            found = next((one for one in reversed(values) if is_schedule(one)), values[-1])
+            functions = [value for value in values if isinstance(value, Function)]
+            otherwise = (functions or values)[-1]
+            found = next(
+                (one for value in reversed(values) for one in _schedules(value)), otherwise
+            )
             if not isinstance(found, Call) and is_schedule(found):
                 found = mmengine.with_the_run(found, values)
             origin = _origin(source, found)
@@ -51,6 +56,7 @@ def _ported(source: Any, quantity: str, name: str, settings: Settings) -> Ported
             found = call_of_object(source)
             origin = f"a {type(source).__module__}.{type(source).__name__}"
     called = found.name if isinstance(found, Call) else "configuration"
+    called = "formula" if isinstance(found, Function) else called
     called = "param_scheduler" if mmengine.is_configuration(found) else called
     member = schedule_of(found, quantity)
     result = ported(member, origin, called, name=name, settings=settings)
@@ -59,6 +65,21 @@ def _ported(source: Any, quantity: str, name: str, settings: Settings) -> Ported
     except ValueError as error:
         raise NotPortable(f"{called}: {error}. Change the call.") from None
     return result
+
+
+def _schedules(value: Any) -> Iterator[Any]:
+    """``value``, if it is a schedule; else those that are given to what it makes."""
+    match value:
+        case _ if is_schedule(value):
+            yield value
+        case Call(arguments=arguments, keywords=keywords):
+            yield from (
+                one for part in [*arguments, *keywords.values()] for one in _schedules(part)
+            )
+        case dict():
+            yield from (one for one in value.values() if isinstance(one, Call) and is_schedule(one))
+        case list():
+            yield from (one for part in value for one in _schedules(part))
 
 
 def _values(text: str) -> list[Any]:

@@ -135,7 +135,7 @@ def _combined(call: Call, given: Given, _: Inner) -> Member:
         share_name = f"share_{place}"
         formula, parameters = _annealer(call, one, place)
         now = "min(step, total_steps)" if place == len(shares) else "step"
-        done = now if not before else f"({now} - ({before}) * total_steps)"
+        done = now if not before else f"max({now} - ({before}) * total_steps, 0)"
         length = f"({share_name} * total_steps)"
         end = f"{before} + {share_name}" if before else share_name
         last = place == len(shares)
@@ -145,6 +145,14 @@ def _combined(call: Call, given: Given, _: Inner) -> Member:
         )
         own |= parameters
         require.append(f"1e-6 <= {share_name} <= 1")
+        if "**" in formula:
+            power = f"power_{place}"
+            ends = f"start_{place}", f"end_{place}"
+            require += (
+                [f"0 < {power} <= 10"]
+                if power in parameters
+                else [*(f"{one} > 0" for one in ends), f"1e-12 <= {ends[1]} / {ends[0]} <= 1e12"]
+            )
         until = None if last else f"ceil(({end}) * total_steps - 1e-6)"
         stages.append(Stage(name, formula.replace("DONE", done).replace("LENGTH", length), until))
         before = end

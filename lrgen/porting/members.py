@@ -7,9 +7,10 @@ from typing import Any
 from ..document import Document
 from . import basics, concatenations, mmengine, shares, warmups
 from .calls import asked, is_known
-from .compose import Member
+from .compose import Member, Ruled, Stage
 from .factors import document_of, is_factors
-from .pasted import Call, NotPortable, Unknown, told
+from .formulas import formula
+from .pasted import Call, Function, NotPortable, Unknown, told
 from .settings import call_of
 from .wrappers import wrapper_of
 
@@ -49,6 +50,8 @@ def member_of(value: Any, quantity: str = "") -> Member:
     if mmengine.is_configuration(value):
         return mmengine.of_configuration(value)
     value = call_of(value)
+    if isinstance(value, Function):
+        return Ruled("rate", {}, {}, (Stage("rate", formula(value)),))
     if not isinstance(value, Call):
         raise NotPortable(f"{told(value)} is no schedule. Paste the call that makes one.")
     wrapper = wrapper_of(value, _WRAPPERS)
@@ -63,5 +66,5 @@ def is_schedule(value: Any) -> bool:
     """Whether ``value`` is the call of a schedule, or a configuration that says one."""
     if not isinstance(value, Call):
         return mmengine.is_configuration(value)
-    known = value.name == _FACTORS or wrapper_of(value, _WRAPPERS) is not None
-    return known or is_known(value)
+    known = value.name == _FACTORS or value.name.endswith("TrainingArguments")
+    return known or wrapper_of(value, _WRAPPERS) is not None or is_known(value)

@@ -20,6 +20,7 @@ _OTHERS = ("Momentum", "Betas", "ParamScheduler")
 # They need to know where they end; the runner fills in the length of the run.
 _ENDING = ("ConstantLR", "LinearLR", "PolyLR", "CosineAnnealingLR", "OneCycleLR")
 _ALONE = ("OneCycleLR", "ReduceOnPlateauLR")
+_EPOCH = 1_000
 _LENGTHS = ("begin", "end", "T_max", "step_size", "total_steps", "milestones", "periods")
 
 
@@ -200,7 +201,7 @@ def _in_updates(entries: Sequence[_Entry], run: Mapping[str, Any]) -> list[_Entr
     """``entries`` by their begin, which is in updates where any steps at every update."""
     if all(entry.slow for entry in entries):
         entries = [replace(entry, slow=False) for entry in entries]
-    elif any(entry.slow for entry in entries):
+    elif any(entry.slow for entry in entries) and not _in_any_order(entries):
         updates = _epoch_length(run)
         entries = [
             replace(
@@ -242,7 +243,12 @@ def _checked(entries: Sequence[_Entry]) -> None:
 
 def _together(entries: Sequence[_Entry], run: Mapping[str, Any]) -> Member:
     """All of them as one member, in the order of their begins."""
-    if all(entry.multiplies for entry in entries):  # in any order, so epochs are counted once
+    updates = run.get("epoch_length")
+    if any(entry.slow for entry in entries) and updates is None:
+        note = f"epoch_length is {_EPOCH}, for the configuration does not say: set epoch_length."
+        entries = [replace(one, one=replace(one.one, notes=(note,))) for one in entries]
+        run = {"epoch_length": _EPOCH}
+    if _in_any_order(entries):  # so that epochs are counted once
         entries = sorted(entries, key=lambda entry: entry.slow)
     found: list[Member] = []
     for slow, group in itertools.groupby(entries, key=lambda entry: entry.slow):
@@ -252,6 +258,11 @@ def _together(entries: Sequence[_Entry], run: Mapping[str, Any]) -> Member:
         else:
             found = [_nested(found, own)]
     return found[0] if len(found) == 1 else Nested(tuple(found))
+
+
+def _in_any_order(entries: Sequence[_Entry]) -> bool:
+    """Whether each of them is a factor, so that it does not matter which comes first."""
+    return all(entry.multiplies for entry in entries)
 
 
 def _nested(found: Sequence[Member], entries: Sequence[_Entry]) -> Member:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import copy
 import math
 import operator
+import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +17,7 @@ from typing import Any
 from ..document import SpelledFloat
 from ..errors import quoted
 
+_PROMPT = re.compile(r"^(>>>|\.\.\.) ?", re.MULTILINE)  # of Python's own examples
 MOST_CHARACTERS = 64 * 1024
 MOST_NODES = 5_000
 MOST_DEPTH = 60
@@ -101,7 +105,8 @@ def read(text: str) -> list[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text.strip() + "\n")
+            text = _PROMPT.sub("", textwrap.dedent(text)).strip()
+            tree = ast.parse(text + "\n")
     except SyntaxError as error:
         raise NotPortable(
             f"line {error.lineno}: not Python: {error.msg}. Paste whole lines, with their brackets."
@@ -113,7 +118,14 @@ def read(text: str) -> list[Any]:
             f"more than {MOST_NODES:,} operations were pasted. Paste only the lines that make the "
             "schedule."
         )
-    return list(_Reader(text.strip(), {}).read(tree))
+    reader = _Reader(text, {})
+    values = list(reader.read(tree.body))
+    if not values and reader.skipped is not None:
+        raise NotPortable(
+            f"line {reader.skipped}: only imports, assignments and calls are read. Paste only the "
+            "lines that make the schedule."
+        )
+    return values
 
 
 def computed(
@@ -149,9 +161,10 @@ class _Reader:
         self.values = values
         self.tables = tables
         self.imports: dict[str, str] = {}
+        self.skipped: int | None = None
 
-    def read(self, tree: ast.Module) -> Iterator[Any]:
-        for statement in tree.body:
+    def read(self, body: list[ast.stmt]) -> Iterator[Any]:
+        for statement in body:
             match statement:
                 case ast.Import(names=names):
                     for one in names:
@@ -160,21 +173,48 @@ class _Reader:
                 case ast.ImportFrom(module=module, names=names):
                     for one in names:
                         self.imports[one.asname or one.name] = f"{module or ''}.{one.name}"
-                case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                    self.values[name] = self.value(value, 0)
-                    yield self.values[name]
-                case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                    self.values[name] = self.value(value, 0)
-                    yield self.values[name]
-                case ast.Expr(value=value):
+                case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if (
+                    len(names) == len(values)
+                ):
+                    for target, value in zip(names, [self.value(value, 0) for value in values]):
+                        self.values[ast.unparse(target)] = value
+                        yield value
+                case ast.Assign(targets=[ast.Name() | ast.Attribute() as target], value=value):
+                    yield self.assigned(target, value)
+                case ast.AnnAssign(
+                    target=ast.Name() | ast.Attribute() as target, value=ast.expr() as value
+                ):
+                    yield self.assigned(target, value)
+                case ast.Expr(value=value) | ast.Return(value=ast.expr() as value):
                     yield self.value(value, 0)
                 case ast.FunctionDef(name=name):
                     self.values[name] = self.function(statement)
+                    yield from self.inside(statement)
+                    yield self.values[name]
                 case _:
-                    raise NotPortable(
-                        f"line {statement.lineno}: only imports, assignments and calls are read. "
-                        "Paste only the lines that make the schedule."
-                    )
+                    self.skip(statement)
+
+    def assigned(self, target: ast.expr, value: ast.expr) -> Any:
+        """The value of an assignment, which ``config.lr`` may be the target of too."""
+        name = ast.unparse(target)
+        self.values[name] = self.value(value, 0)
+        return self.values[name]
+
+    def inside(self, function: ast.FunctionDef) -> Iterator[Any]:
+        """The values of a function that makes schedules, whose arguments are not known."""
+        own = _Reader(self.text, dict(self.values), self.tables)
+        own.imports = dict(self.imports)
+        for argument in [*function.args.args, *function.args.kwonlyargs]:
+            own.values[argument.arg] = Unknown(argument.arg)
+        yield from own.read(function.body)
+        self.skipped = self.skipped or own.skipped
+
+    def skip(self, statement: ast.stmt) -> None:
+        """A loop or the like: nothing of it runs, so what it assigns is not known."""
+        self.skipped = self.skipped or statement.lineno
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                self.values[ast.unparse(node)] = Unknown(ast.unparse(node))
 
     def value(self, node: ast.expr, depth: int) -> Any:
         if depth > MOST_DEPTH:
@@ -187,6 +227,8 @@ class _Reader:
                 return value
             case ast.Name(id=name):
                 return self.values.get(name, Unknown(name))
+            case ast.Attribute() if ast.unparse(node) in self.values:
+                return self.values[ast.unparse(node)]
             case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
                 value = self.value(operand, depth)
                 if not _is_number(value):
@@ -203,7 +245,7 @@ class _Reader:
             case ast.Dict(keys=keys, values=values) if all(keys):
                 return self.dictionary(node, keys, values, depth)
             case ast.Lambda(args=ast.arguments(args=[ast.arg(arg=step)]), body=body):
-                return Function(step, body, dict(self.values))
+                return Function(step, body, self.values)
             case ast.Call():
                 return self.call(node, depth)
             case ast.Subscript(value=whole, slice=place):
@@ -312,6 +354,9 @@ class _Reader:
     def path(self, node: ast.expr) -> str:
         """``torch.optim.SGD`` of what is called, with imports followed; empty for no such path."""
         parts: list[str] = []
+        match node:
+            case ast.Call(func=ast.Name(id="L" | "LazyCall"), args=[ast.expr() as called]):
+                node = called  # detectron2's lazy configuration
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
@@ -324,15 +369,33 @@ class _Reader:
         """A function of the step whose lines are `if ...: return` and `return`, as one formula."""
         arguments = node.args.args
         body = _as_expression(node.body)
-        if len(arguments) != 1 or body is None:
+        if len(arguments) != 1 or arguments[0].arg == "self" or body is None:
             return Unknown(node.name)
-        return Function(arguments[0].arg, body, dict(self.values))
+        return Function(arguments[0].arg, body, self.values)
+
+
+class _Inlined(ast.NodeTransformer):
+    """What a line assigned, in the lines below it."""
+
+    def __init__(self, name: str, value: ast.expr) -> None:
+        self.name = name
+        self.value = value
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        stands = node.id == self.name and isinstance(node.ctx, ast.Load)
+        return self.value if stands else node
 
 
 def _as_expression(body: list[ast.stmt]) -> ast.expr | None:
     match body:
-        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+        case [ast.Expr(value=ast.Constant(value=str())) | ast.Assert(), *rest]:
             return _as_expression(rest)
+        case [ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value), *rest]:
+            found = _as_expression(rest)
+            if found is None or _is_too_large(found, value):
+                return None
+            inlined: ast.expr = _Inlined(name, value).visit(copy.deepcopy(found))
+            return inlined
         case [ast.Return(value=ast.expr() as value), *_]:
             return value
         case [ast.If(test=test, body=then, orelse=otherwise), *rest]:
@@ -342,6 +405,11 @@ def _as_expression(body: list[ast.stmt]) -> ast.expr | None:
             return ast.copy_location(ast.IfExp(test, first, second), test)
         case _:
             return None
+
+
+def _is_too_large(body: ast.expr, value: ast.expr) -> bool:
+    """Whether ``body`` with ``value`` in it may have more than an expression's worth of parts."""
+    return sum(1 for _ in ast.walk(body)) * sum(1 for _ in ast.walk(value)) > MOST_NODES
 
 
 def _is_number(value: Any) -> bool:
