@@ -103,9 +103,9 @@ def run(command: list[str], **environment: str) -> str:
     return done.stdout
 
 
-def load(backend: str, name: str) -> ModuleType:
-    """An emitted module, as someone who copied the one file away imports it."""
-    path = GENERATED / f"{backend}_schedules" / f"{name}.py"
+def load(backend: str, name: str, folder: Path = GENERATED) -> ModuleType:
+    """An emitted module below ``folder``, as someone who copied the one file away imports it."""
+    path = folder / f"{backend}_schedules" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"{backend}_{name}", path)
     assert spec is not None
     assert spec.loader is not None

@@ -26,7 +26,7 @@ import jax_cost
 import keras_cost
 import numpy_cost
 import python_cost
-from measure import LRGEN, Row, line, load, run
+from measure import GENERATED, LRGEN, Row, line, load, run
 
 MODULES = (build_cost, python_cost, numpy_cost, jax_cost, keras_cost)
 OTHERS = tuple(comparison for module in MODULES for comparison in module.COMPARISONS)
