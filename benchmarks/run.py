@@ -20,6 +20,7 @@ import timeit
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 
 import build_cost
 import jax_cost
