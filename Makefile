@@ -53,7 +53,7 @@ test-trainers: .venv/trainers
 .peers/filled: tests/dialects/peers.txt .venv/frameworks
 	rm -rf .peers
 	DS_BUILD_OPS=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--no-deps --target .peers --requirement $<
+		--no-deps --no-compile --target .peers --requirement $<
 	touch $@
 
 # make test-peers TESTS="-m slow -k timm"

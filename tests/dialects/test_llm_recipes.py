@@ -1,7 +1,7 @@
 """The dialects of small recipes, held against their functions at every step.
 
-Of these the tests install none: the formulas are transcribed below from ``scripts/base_train.py``
-of nanochat, commit 00255c194d47; ``litgpt/pretrain.py`` of LitGPT 0.5.13;
+`make test` installs none of these: the formulas are transcribed below from
+``scripts/base_train.py`` of nanochat, commit 00255c194d47; ``litgpt/pretrain.py`` of LitGPT 0.5.13;
 ``torchtune/training/lr_schedulers.py`` of torchtune 0.6.1; ``diffusers/optimization.py`` of
 diffusers 0.42.1; ``llmfoundry/optim/scheduler.py`` of LLM Foundry, commit 047b320904e4; and
 ``ultralytics/utils/torch_utils.py`` of Ultralytics 8.4.190. Where one of them is there all the

@@ -5,8 +5,8 @@ is allowed and a few roundings of the largest for what TensorFlow subtracts; and
 users have it, where each value may be off by the roundings that TensorFlow itself makes, counted
 in ``CASES``.
 
-The schedules of object detection and of the Model Garden are in packages that tests do not
-install: ``model_garden.py`` has their formulas, transcribed, and says from where. Where the
+The schedules of object detection and of the Model Garden are in packages that `make test` does
+not install: ``model_garden.py`` has their formulas, transcribed, and says from where. Where the
 packages are there all the same, they are compared as well, in float64.
 """
 
