@@ -46,7 +46,7 @@ def pairs(entries: tuple[int, ...] = ENTRIES) -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def jax_step(rounds: int = 60, calls: int = 20, scanned: int = 300) -> Iterator[Row]:
+def jax_step(rounds: int = 300, calls: int = 20, scanned: int = 300) -> Iterator[Row]:
     """SGD on a network of 32, 64 and 1 units and batches of 32: one call after another, as most
     loops are written, and many updates in one ``lax.scan``, where a schedule shows more."""
     import jax
@@ -92,7 +92,7 @@ def jax_step(rounds: int = 60, calls: int = 20, scanned: int = 300) -> Iterator[
     constant = optax.constant_schedule(0.1)
     for title, made, times, turns in (
         ("called", called, calls, rounds),
-        ("in lax.scan", in_one, scanned, max(1, rounds // 2)),
+        ("in lax.scan", in_one, scanned, max(1, rounds // 10)),
     ):
         for name, (ours, peer) in plans.items():
             found = fastest(

@@ -97,7 +97,7 @@ def times() -> Iterator[tuple[str, str, float, float, float | None]]:
 
     found = fastest(
         {"ours": fitting(ours), "peer": fitting(peer), "floor": fitting(0.1)},
-        rounds=4,
+        rounds=6,
         clock=time.process_time,
     )
     yield "fit", name, found["ours"], found["peer"], found["floor"]

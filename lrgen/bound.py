@@ -6,7 +6,7 @@ import numbers
 import operator
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -279,6 +279,19 @@ class Bound:
             raise self._has_no_curve()
         array = _step_array(steps)
         return np.asarray(self._code.numpy(array, **self.values), np.float64)
+
+    def chunks(self, steps: range, size: int = 1_000_000) -> Iterator[NDArray[np.float64]]:
+        """The curve at ``steps``, as arrays of ``size`` one after another.
+
+        Memory is that of one such array, whatever the number of steps.
+
+        Raises:
+            ValueError: When ``size`` is not positive, and as :meth:`curve` does.
+            TypeError: For a schedule that observes something: it has a trace, and no curve.
+        """
+        if size < 1:
+            raise ValueError(f"size must be an integer >= 1, got {size!r}")
+        return (self.curve(steps[at : at + size]) for at in range(0, len(steps), size))
 
     def trace(
         self, metrics: Iterable[float] | ArrayLike, steps: Iterable[int] | ArrayLike | None = None

@@ -117,7 +117,7 @@ def _check(
         raise ValueError(
             f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in peaks):
+    if not all(0.0 <= entry < math.inf for entry in peaks):
         raise ValueError(
             f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
         )
@@ -125,7 +125,7 @@ def _check(
         raise ValueError(
             f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in lows):
+    if not all(0.0 <= entry < math.inf for entry in lows):
         raise ValueError(
             f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
         )
@@ -141,10 +141,20 @@ def _check(
         raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
 
 
+@jax.custom_jvp
 def _entry(values: jax.Array, index: ArrayLike) -> jax.Array:
-    """``values[index]``; the gradient of plain indexing is taken outside of ``enable_x64``."""
-    chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
-    return jnp.sum(jnp.where(chosen, values, 0.0), axis=-1)
+    """``values[index]``; the derivative of plain indexing is taken outside of ``enable_x64``."""
+    entry: jax.Array = values[index]
+    return entry
+
+
+@_entry.defjvp
+def _entry_along(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+    """The entry, and how it changes where the values change along ``tangents``."""
+    values, index = primals
+    with jax.enable_x64(True):
+        chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
+        return values[index], jnp.sum(jnp.where(chosen, tangents[0], 0.0), axis=-1)
 
 
 @functools.lru_cache

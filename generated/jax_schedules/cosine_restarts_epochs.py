@@ -118,7 +118,7 @@ def _check(
     rounding: str,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not isinstance(first_epochs, int):
         raise ValueError(f"first_epochs must be an integer, got {first_epochs!r}")
@@ -128,7 +128,7 @@ def _check(
         raise ValueError(f"growth must be a finite number, got {growth!r}")
     if not -math.inf < shrink < math.inf:
         raise ValueError(f"shrink must be a finite number, got {shrink!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if rounding not in ("boundary", "length"):
         raise ValueError(f"rounding must be one of 'boundary', 'length', got {rounding!r}")

@@ -97,13 +97,13 @@ def _check(
     tokens_per_update: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_tokens, int) and warmup_tokens >= 0):
         raise ValueError(f"warmup_tokens must be an integer >= 0, got {warmup_tokens!r}")
     if not (isinstance(total_tokens, int) and total_tokens >= 0):
         raise ValueError(f"total_tokens must be an integer >= 0, got {total_tokens!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not (isinstance(tokens_per_update, int) and tokens_per_update >= 0):
         raise ValueError(f"tokens_per_update must be an integer >= 0, got {tokens_per_update!r}")

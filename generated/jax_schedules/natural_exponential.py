@@ -66,9 +66,9 @@ def _check(
     decay_rate: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
-    if not 0 <= decay_rate < math.inf:
+    if not 0.0 <= decay_rate < math.inf:
         raise ValueError(f"decay_rate must be a finite number >= 0, got {decay_rate!r}")
     if not decay_rate <= 1:
         raise ValueError(f"decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")

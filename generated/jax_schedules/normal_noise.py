@@ -75,7 +75,7 @@ def _check(
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not isinstance(seed, int):
         raise ValueError(f"seed must be an integer, got {seed!r}")
-    if not 0 <= std < math.inf:
+    if not 0.0 <= std < math.inf:
         raise ValueError(f"std must be a finite number >= 0, got {std!r}")
     if not 0 < std <= 1000000.0:
         raise ValueError(f"0 < std <= 1e6 does not hold: std = {std!r}")

@@ -134,7 +134,7 @@ def _check(
             "start_rates must be a list of at most 10,000 finite numbers >= 0, got "
             f"{start_rates!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in start_rates):
+    if not all(0.0 <= entry < math.inf for entry in start_rates):
         raise ValueError(
             "start_rates must be a list of at most 10,000 finite numbers >= 0, got "
             f"{start_rates!r:.60}"
@@ -143,7 +143,7 @@ def _check(
         raise ValueError(
             f"end_rates must be a list of at most 10,000 finite numbers >= 0, got {end_rates!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in end_rates):
+    if not all(0.0 <= entry < math.inf for entry in end_rates):
         raise ValueError(
             f"end_rates must be a list of at most 10,000 finite numbers >= 0, got {end_rates!r:.60}"
         )
@@ -174,7 +174,17 @@ def _check(
         raise ValueError(f"greatest(end_rates) <= 1e200 does not hold: end_rates = {end_rates!r}")
 
 
+@jax.custom_jvp
 def _entry(values: jax.Array, index: ArrayLike) -> jax.Array:
-    """``values[index]``; the gradient of plain indexing is taken outside of ``enable_x64``."""
-    chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
-    return jnp.sum(jnp.where(chosen, values, 0.0), axis=-1)
+    """``values[index]``; the derivative of plain indexing is taken outside of ``enable_x64``."""
+    entry: jax.Array = values[index]
+    return entry
+
+
+@_entry.defjvp
+def _entry_along(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
+    """The entry, and how it changes where the values change along ``tangents``."""
+    values, index = primals
+    with jax.enable_x64(True):
+        chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
+        return values[index], jnp.sum(jnp.where(chosen, tangents[0], 0.0), axis=-1)

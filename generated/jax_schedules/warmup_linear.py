@@ -89,13 +89,13 @@ def _check(
     end_lr: Any,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not warmup_steps <= total_steps:
         raise ValueError(

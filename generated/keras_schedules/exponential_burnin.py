@@ -142,17 +142,17 @@ def _check(
     staircase: bool,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(decay_steps, int) and decay_steps >= 0):
         raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
     if not -math.inf < decay_rate < math.inf:
         raise ValueError(f"decay_rate must be a finite number, got {decay_rate!r}")
-    if not 0 <= burnin_lr < math.inf:
+    if not 0.0 <= burnin_lr < math.inf:
         raise ValueError(f"burnin_lr must be a finite number >= 0, got {burnin_lr!r}")
     if not (isinstance(burnin_steps, int) and burnin_steps >= 0):
         raise ValueError(f"burnin_steps must be an integer >= 0, got {burnin_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not isinstance(staircase, bool):
         raise ValueError(f"staircase must be True or False, got {staircase!r}")

@@ -96,11 +96,11 @@ def _check(
     start_momentum: float,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= end_momentum < math.inf:
+    if not 0.0 <= end_momentum < math.inf:
         raise ValueError(f"end_momentum must be a finite number >= 0, got {end_momentum!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
-    if not 0 <= start_momentum < math.inf:
+    if not 0.0 <= start_momentum < math.inf:
         raise ValueError(f"start_momentum must be a finite number >= 0, got {start_momentum!r}")
     if not start_momentum <= end_momentum < 1:
         raise ValueError(

@@ -160,7 +160,7 @@ def _check(
     seed: int,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(decay_steps, int) and decay_steps >= 0):
         raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
@@ -170,7 +170,7 @@ def _check(
         raise ValueError(f"alpha must be a finite number, got {alpha!r}")
     if not -math.inf < beta < math.inf:
         raise ValueError(f"beta must be a finite number, got {beta!r}")
-    if not 0 <= std < math.inf:
+    if not 0.0 <= std < math.inf:
         raise ValueError(f"std must be a finite number >= 0, got {std!r}")
     if not -math.inf < fading < math.inf:
         raise ValueError(f"fading must be a finite number, got {fading!r}")

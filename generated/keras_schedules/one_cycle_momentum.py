@@ -144,9 +144,9 @@ def _check(
     three_phase: bool,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= high_momentum < math.inf:
+    if not 0.0 <= high_momentum < math.inf:
         raise ValueError(f"high_momentum must be a finite number >= 0, got {high_momentum!r}")
-    if not 0 <= low_momentum < math.inf:
+    if not 0.0 <= low_momentum < math.inf:
         raise ValueError(f"low_momentum must be a finite number >= 0, got {low_momentum!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")

@@ -53,11 +53,11 @@ def _check(
     start_lr: float,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= start_lr < math.inf:
+    if not 0.0 <= start_lr < math.inf:
         raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
     if not start_lr <= peak_lr:
         raise ValueError(

@@ -75,9 +75,9 @@ def _check(
     gamma: float,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
-    if not 0 <= low_lr < math.inf:
+    if not 0.0 <= low_lr < math.inf:
         raise ValueError(f"low_lr must be a finite number >= 0, got {low_lr!r}")
     if not (isinstance(up_steps, int) and up_steps >= 0):
         raise ValueError(f"up_steps must be an integer >= 0, got {up_steps!r}")

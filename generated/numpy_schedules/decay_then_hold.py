@@ -52,7 +52,7 @@ def _check(
     total_steps: int,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not -math.inf < decay_rate < math.inf:
         raise ValueError(f"decay_rate must be a finite number, got {decay_rate!r}")

@@ -58,7 +58,7 @@ def _check(
     staircase: bool,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(decay_steps, int) and decay_steps >= 0):
         raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")

@@ -48,7 +48,7 @@ def _check(
     factors: Sequence[float],
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(milestones, Sequence) and len(milestones) <= 10_000):
         raise ValueError(

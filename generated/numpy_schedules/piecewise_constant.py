@@ -66,7 +66,7 @@ def _check(
         raise ValueError(
             f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in values):
+    if not all(0.0 <= entry < math.inf for entry in values):
         raise ValueError(
             f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
         )

@@ -99,7 +99,7 @@ def _check(
     min_scale: float,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not -math.inf < factor < math.inf:
         raise ValueError(f"factor must be a finite number, got {factor!r}")

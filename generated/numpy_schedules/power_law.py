@@ -47,7 +47,7 @@ def _check(
     power: float,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(hold_steps, int) and hold_steps >= 0):
         raise ValueError(f"hold_steps must be an integer >= 0, got {hold_steps!r}")

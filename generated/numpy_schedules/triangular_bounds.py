@@ -66,7 +66,7 @@ def _check(
         raise ValueError(
             f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in peaks):
+    if not all(0.0 <= entry < math.inf for entry in peaks):
         raise ValueError(
             f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
         )
@@ -74,7 +74,7 @@ def _check(
         raise ValueError(
             f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in lows):
+    if not all(0.0 <= entry < math.inf for entry in lows):
         raise ValueError(
             f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
         )

@@ -52,11 +52,11 @@ def _check(
     start_decay: float,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= end_decay < math.inf:
+    if not 0.0 <= end_decay < math.inf:
         raise ValueError(f"end_decay must be a finite number >= 0, got {end_decay!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= start_decay < math.inf:
+    if not 0.0 <= start_decay < math.inf:
         raise ValueError(f"start_decay must be a finite number >= 0, got {start_decay!r}")
     if not start_decay <= end_decay:
         raise ValueError(

@@ -41,20 +41,6 @@ def batch_size_steps(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(first_batch, milestones, factor, multiple, largest_batch)
-    grown = first_batch * factor ** bisect.bisect_right(milestones, step)
-    nearest = math.floor(grown / multiple + 0.5) * multiple
-    return float(min(max(nearest, multiple), largest_batch))
-
-
-def _check(
-    first_batch: int,
-    milestones: Sequence[int],
-    factor: float,
-    multiple: int,
-    largest_batch: int,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not isinstance(first_batch, int):
         raise ValueError(f"first_batch must be an integer, got {first_batch!r}")
     if not (isinstance(milestones, Sequence) and len(milestones) <= 10_000):
@@ -87,3 +73,6 @@ def _check(
         )
     if not 1 <= factor <= 1_000:
         raise ValueError(f"1 <= factor <= 1_000 does not hold: factor = {factor!r}")
+    grown = first_batch * factor ** bisect.bisect_right(milestones, step)
+    nearest = math.floor(grown / multiple + 0.5) * multiple
+    return float(min(max(nearest, multiple), largest_batch))

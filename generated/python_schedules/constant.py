@@ -26,13 +26,6 @@ def constant(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr)
-    return base_lr
-
-
-def _check(
-    base_lr: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
+    return base_lr

@@ -31,25 +31,16 @@ def constant_warmup(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, start_lr)
-    if step < warmup_steps:
-        return start_lr
-    return peak_lr
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    start_lr: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
-    if not 0 <= start_lr < math.inf:
+    if not 0.0 <= start_lr < math.inf:
         raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
     if not start_lr <= peak_lr:
         raise ValueError(
             f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
+    if step < warmup_steps:
+        return start_lr
+    return peak_lr

@@ -32,23 +32,11 @@ def cosine_restarts(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, cycle_steps, end_lr)
-    remaining = (cycle_steps - step % cycle_steps) / cycle_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-
-
-def _check(
-    base_lr: float,
-    cycle_steps: int,
-    end_lr: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(cycle_steps, int) and cycle_steps >= 0):
         raise ValueError(f"cycle_steps must be an integer >= 0, got {cycle_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not cycle_steps >= 1:
         raise ValueError(f"cycle_steps >= 1 does not hold: cycle_steps = {cycle_steps!r}")
@@ -56,3 +44,6 @@ def _check(
         raise ValueError(
             f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
+    remaining = (cycle_steps - step % cycle_steps) / cycle_steps
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2

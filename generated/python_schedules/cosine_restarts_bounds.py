@@ -45,7 +45,36 @@ def cosine_restarts_bounds(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(first_steps, growth, peaks, lows, rounding)
+    if not (isinstance(first_steps, int) and first_steps >= 0):
+        raise ValueError(f"first_steps must be an integer >= 0, got {first_steps!r}")
+    if not -math.inf < growth < math.inf:
+        raise ValueError(f"growth must be a finite number, got {growth!r}")
+    if not (isinstance(peaks, Sequence) and len(peaks) <= 10_000):
+        raise ValueError(
+            f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
+        )
+    if not all(0.0 <= entry < math.inf for entry in peaks):
+        raise ValueError(
+            f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
+        )
+    if not (isinstance(lows, Sequence) and len(lows) <= 10_000):
+        raise ValueError(
+            f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
+        )
+    if not all(0.0 <= entry < math.inf for entry in lows):
+        raise ValueError(
+            f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
+        )
+    if rounding not in ("boundary", "length"):
+        raise ValueError(f"rounding must be one of 'boundary', 'length', got {rounding!r}")
+    if not 1 <= first_steps:
+        raise ValueError(f"1 <= first_steps does not hold: first_steps = {first_steps!r}")
+    if not (growth == 1 or growth >= 1.01):
+        raise ValueError(f"growth == 1 or growth >= 1.01 does not hold: growth = {growth!r}")
+    if not len(peaks) >= 1:
+        raise ValueError(f"len(peaks) >= 1 does not hold: peaks = {peaks!r}")
+    if not len(lows) >= 1:
+        raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
     starts, lengths = _cycles(first_steps, growth, rounding)
     row = bisect.bisect_right(starts, step) - 1
     length = lengths[row]
@@ -62,46 +91,6 @@ def cosine_restarts_bounds(
         low * math.sin(math.pi / 2 * position / length) ** 2
         + peak * math.sin(math.pi / 2 * (length - position) / length) ** 2
     )
-
-
-def _check(
-    first_steps: int,
-    growth: float,
-    peaks: Sequence[float],
-    lows: Sequence[float],
-    rounding: str,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not (isinstance(first_steps, int) and first_steps >= 0):
-        raise ValueError(f"first_steps must be an integer >= 0, got {first_steps!r}")
-    if not -math.inf < growth < math.inf:
-        raise ValueError(f"growth must be a finite number, got {growth!r}")
-    if not (isinstance(peaks, Sequence) and len(peaks) <= 10_000):
-        raise ValueError(
-            f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
-        )
-    if not all(0 <= entry < math.inf for entry in peaks):
-        raise ValueError(
-            f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
-        )
-    if not (isinstance(lows, Sequence) and len(lows) <= 10_000):
-        raise ValueError(
-            f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
-        )
-    if not all(0 <= entry < math.inf for entry in lows):
-        raise ValueError(
-            f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
-        )
-    if rounding not in ("boundary", "length"):
-        raise ValueError(f"rounding must be one of 'boundary', 'length', got {rounding!r}")
-    if not 1 <= first_steps:
-        raise ValueError(f"1 <= first_steps does not hold: first_steps = {first_steps!r}")
-    if not (growth == 1 or growth >= 1.01):
-        raise ValueError(f"growth == 1 or growth >= 1.01 does not hold: growth = {growth!r}")
-    if not len(peaks) >= 1:
-        raise ValueError(f"len(peaks) >= 1 does not hold: peaks = {peaks!r}")
-    if not len(lows) >= 1:
-        raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
 
 
 @functools.lru_cache

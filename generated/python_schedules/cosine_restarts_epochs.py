@@ -50,33 +50,7 @@ def cosine_restarts_epochs(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, first_epochs, steps_per_epoch, growth, shrink, end_lr, rounding)
-    now = step // steps_per_epoch
-    starts, lengths = _cycles(first_epochs, growth, rounding)
-    row = bisect.bisect_right(starts, now) - 1
-    epochs = lengths[row]
-    elapsed = now - starts[row]
-    begun = now - elapsed % epochs
-    position = step - begun * steps_per_epoch
-    length = epochs * steps_per_epoch
-    index = row + elapsed // epochs
-    peak = end_lr + (base_lr - end_lr) * shrink**index
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    # 1 - i / j == (j - i) / j, exact: integers first.
-    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
-
-
-def _check(
-    base_lr: float,
-    first_epochs: int,
-    steps_per_epoch: int,
-    growth: float,
-    shrink: float,
-    end_lr: float,
-    rounding: str,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not isinstance(first_epochs, int):
         raise ValueError(f"first_epochs must be an integer, got {first_epochs!r}")
@@ -86,7 +60,7 @@ def _check(
         raise ValueError(f"growth must be a finite number, got {growth!r}")
     if not -math.inf < shrink < math.inf:
         raise ValueError(f"shrink must be a finite number, got {shrink!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if rounding not in ("boundary", "length"):
         raise ValueError(f"rounding must be one of 'boundary', 'length', got {rounding!r}")
@@ -106,6 +80,19 @@ def _check(
         raise ValueError(
             f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
+    now = step // steps_per_epoch
+    starts, lengths = _cycles(first_epochs, growth, rounding)
+    row = bisect.bisect_right(starts, now) - 1
+    epochs = lengths[row]
+    elapsed = now - starts[row]
+    begun = now - elapsed % epochs
+    position = step - begun * steps_per_epoch
+    length = epochs * steps_per_epoch
+    index = row + elapsed // epochs
+    peak = end_lr + (base_lr - end_lr) * shrink**index
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    # 1 - i / j == (j - i) / j, exact: integers first.
+    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
 
 
 @functools.lru_cache

@@ -34,27 +34,18 @@ def cosine_rise(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, total_steps, start_lr)
-    if step < total_steps:
-        progress = step / total_steps
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
-    return peak_lr
-
-
-def _check(
-    peak_lr: float,
-    total_steps: int,
-    start_lr: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= start_lr < math.inf:
+    if not 0.0 <= start_lr < math.inf:
         raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
     if not start_lr <= peak_lr:
         raise ValueError(
             f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
+    if step < total_steps:
+        progress = step / total_steps
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
+    return peak_lr

@@ -40,33 +40,13 @@ def cosine_tokens(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_tokens, total_tokens, end_lr, tokens_per_update)
-    last = total_tokens // tokens_per_update + 1
-    tokens = min(step, last) * tokens_per_update
-    if tokens < warmup_tokens:
-        return peak_lr * tokens / warmup_tokens
-    if tokens < total_tokens:
-        remaining = (total_tokens - tokens) / (total_tokens - warmup_tokens)
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-    return end_lr
-
-
-def _check(
-    peak_lr: float,
-    warmup_tokens: int,
-    total_tokens: int,
-    end_lr: float,
-    tokens_per_update: int,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_tokens, int) and warmup_tokens >= 0):
         raise ValueError(f"warmup_tokens must be an integer >= 0, got {warmup_tokens!r}")
     if not (isinstance(total_tokens, int) and total_tokens >= 0):
         raise ValueError(f"total_tokens must be an integer >= 0, got {total_tokens!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not (isinstance(tokens_per_update, int) and tokens_per_update >= 0):
         raise ValueError(f"tokens_per_update must be an integer >= 0, got {tokens_per_update!r}")
@@ -83,3 +63,12 @@ def _check(
         raise ValueError(
             f"tokens_per_update >= 1 does not hold: tokens_per_update = {tokens_per_update!r}"
         )
+    last = total_tokens // tokens_per_update + 1
+    tokens = min(step, last) * tokens_per_update
+    if tokens < warmup_tokens:
+        return peak_lr * tokens / warmup_tokens
+    if tokens < total_tokens:
+        remaining = (total_tokens - tokens) / (total_tokens - warmup_tokens)
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
+    return end_lr

@@ -50,32 +50,7 @@ def cosine_warm_restarts(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, first_steps, growth, shrink, end_lr, rounding, parts)
-    first = parts * first_steps
-    place = parts * step
-    starts, lengths = _cycles(first, growth, rounding)
-    row = bisect.bisect_right(starts, place) - 1
-    length = lengths[row]
-    elapsed = place - starts[row]
-    position = elapsed % length
-    index = row + elapsed // length
-    peak = end_lr + (base_lr - end_lr) * shrink**index
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    # 1 - i / j == (j - i) / j, exact: integers first.
-    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
-
-
-def _check(
-    base_lr: float,
-    first_steps: int,
-    growth: float,
-    shrink: float,
-    end_lr: float,
-    rounding: str,
-    parts: int,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(first_steps, int) and first_steps >= 0):
         raise ValueError(f"first_steps must be an integer >= 0, got {first_steps!r}")
@@ -83,7 +58,7 @@ def _check(
         raise ValueError(f"growth must be a finite number, got {growth!r}")
     if not -math.inf < shrink < math.inf:
         raise ValueError(f"shrink must be a finite number, got {shrink!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if rounding not in ("boundary", "length"):
         raise ValueError(f"rounding must be one of 'boundary', 'length', got {rounding!r}")
@@ -101,6 +76,18 @@ def _check(
         )
     if not 1 <= parts <= 1_000:
         raise ValueError(f"1 <= parts <= 1_000 does not hold: parts = {parts!r}")
+    first = parts * first_steps
+    place = parts * step
+    starts, lengths = _cycles(first, growth, rounding)
+    row = bisect.bisect_right(starts, place) - 1
+    length = lengths[row]
+    elapsed = place - starts[row]
+    position = elapsed % length
+    index = row + elapsed // length
+    peak = end_lr + (base_lr - end_lr) * shrink**index
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    # 1 - i / j == (j - i) / j, exact: integers first.
+    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
 
 
 @functools.lru_cache

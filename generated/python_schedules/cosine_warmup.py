@@ -36,30 +36,13 @@ def cosine_warmup(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, total_steps, end_lr)
-    if step < warmup_steps:
-        return peak_lr * step / warmup_steps
-    if step < total_steps:
-        remaining = (total_steps - step) / (total_steps - warmup_steps)
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-    return end_lr
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    total_steps: int,
-    end_lr: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not warmup_steps <= total_steps:
         raise ValueError(
@@ -70,3 +53,10 @@ def _check(
         raise ValueError(
             f"end_lr <= peak_lr does not hold: end_lr = {end_lr!r}, peak_lr = {peak_lr!r}"
         )
+    if step < warmup_steps:
+        return peak_lr * step / warmup_steps
+    if step < total_steps:
+        remaining = (total_steps - step) / (total_steps - warmup_steps)
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
+    return end_lr

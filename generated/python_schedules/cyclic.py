@@ -44,30 +44,9 @@ def cyclic(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, low_lr, up_steps, down_steps, mode, gamma)
-    cycle_steps = up_steps + down_steps
-    cycle = step // cycle_steps
-    position = step % cycle_steps
-    height = position / up_steps if position < up_steps else (cycle_steps - position) / down_steps
-    if mode == "triangular2":
-        return low_lr + (peak_lr - low_lr) * height * 0.5**cycle
-    if mode == "exp_range":
-        return low_lr + (peak_lr - low_lr) * height * gamma**step
-    return low_lr + (peak_lr - low_lr) * height
-
-
-def _check(
-    peak_lr: float,
-    low_lr: float,
-    up_steps: int,
-    down_steps: int,
-    mode: str,
-    gamma: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
-    if not 0 <= low_lr < math.inf:
+    if not 0.0 <= low_lr < math.inf:
         raise ValueError(f"low_lr must be a finite number >= 0, got {low_lr!r}")
     if not (isinstance(up_steps, int) and up_steps >= 0):
         raise ValueError(f"up_steps must be an integer >= 0, got {up_steps!r}")
@@ -90,3 +69,12 @@ def _check(
         )
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
+    cycle_steps = up_steps + down_steps
+    cycle = step // cycle_steps
+    position = step % cycle_steps
+    height = position / up_steps if position < up_steps else (cycle_steps - position) / down_steps
+    if mode == "triangular2":
+        return low_lr + (peak_lr - low_lr) * height * 0.5**cycle
+    if mode == "exp_range":
+        return low_lr + (peak_lr - low_lr) * height * gamma**step
+    return low_lr + (peak_lr - low_lr) * height

@@ -33,20 +33,7 @@ def decay_then_hold(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, decay_rate, total_steps)
-    if step < total_steps:
-        progress = step / total_steps
-        return base_lr * decay_rate**progress
-    return base_lr * decay_rate
-
-
-def _check(
-    base_lr: float,
-    decay_rate: float,
-    total_steps: int,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not -math.inf < decay_rate < math.inf:
         raise ValueError(f"decay_rate must be a finite number, got {decay_rate!r}")
@@ -54,3 +41,7 @@ def _check(
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
+    if step < total_steps:
+        progress = step / total_steps
+        return base_lr * decay_rate**progress
+    return base_lr * decay_rate

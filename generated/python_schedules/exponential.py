@@ -27,18 +27,10 @@ def exponential(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, gamma)
-    return base_lr * gamma**step
-
-
-def _check(
-    base_lr: float,
-    gamma: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not -math.inf < gamma < math.inf:
         raise ValueError(f"gamma must be a finite number, got {gamma!r}")
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
+    return base_lr * gamma**step

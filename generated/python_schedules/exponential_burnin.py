@@ -40,7 +40,24 @@ def exponential_burnin(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, decay_steps, decay_rate, burnin_lr, burnin_steps, end_lr, staircase)
+    if not 0.0 <= base_lr < math.inf:
+        raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
+    if not (isinstance(decay_steps, int) and decay_steps >= 0):
+        raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
+    if not -math.inf < decay_rate < math.inf:
+        raise ValueError(f"decay_rate must be a finite number, got {decay_rate!r}")
+    if not 0.0 <= burnin_lr < math.inf:
+        raise ValueError(f"burnin_lr must be a finite number >= 0, got {burnin_lr!r}")
+    if not (isinstance(burnin_steps, int) and burnin_steps >= 0):
+        raise ValueError(f"burnin_steps must be an integer >= 0, got {burnin_steps!r}")
+    if not 0.0 <= end_lr < math.inf:
+        raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
+    if not isinstance(staircase, bool):
+        raise ValueError(f"staircase must be True or False, got {staircase!r}")
+    if not decay_steps >= 1:
+        raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
+    if not 0.0001 <= decay_rate <= 1:
+        raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
     if step < burnin_steps:
         return max(burnin_lr, end_lr)
     # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
@@ -53,33 +70,3 @@ def exponential_burnin(
         * decay_rate ** ((step - burnin_steps) % decay_steps / decay_steps),
         end_lr,
     )
-
-
-def _check(
-    base_lr: float,
-    decay_steps: int,
-    decay_rate: float,
-    burnin_lr: float,
-    burnin_steps: int,
-    end_lr: float,
-    staircase: bool,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
-        raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
-    if not (isinstance(decay_steps, int) and decay_steps >= 0):
-        raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
-    if not -math.inf < decay_rate < math.inf:
-        raise ValueError(f"decay_rate must be a finite number, got {decay_rate!r}")
-    if not 0 <= burnin_lr < math.inf:
-        raise ValueError(f"burnin_lr must be a finite number >= 0, got {burnin_lr!r}")
-    if not (isinstance(burnin_steps, int) and burnin_steps >= 0):
-        raise ValueError(f"burnin_steps must be an integer >= 0, got {burnin_steps!r}")
-    if not 0 <= end_lr < math.inf:
-        raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
-    if not isinstance(staircase, bool):
-        raise ValueError(f"staircase must be True or False, got {staircase!r}")
-    if not decay_steps >= 1:
-        raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
-    if not 0.0001 <= decay_rate <= 1:
-        raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")

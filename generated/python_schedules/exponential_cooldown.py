@@ -36,27 +36,11 @@ def exponential_cooldown(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, total_steps, end_lr, steepness)
-    if step < total_steps:
-        remaining = (total_steps - step) / total_steps
-        # exp(x) - 1 == expm1(x), without the cancellation near x = 0.
-        fraction = math.expm1(steepness * remaining) / math.expm1(steepness)
-        return end_lr + (base_lr - end_lr) * fraction
-    return end_lr
-
-
-def _check(
-    base_lr: float,
-    total_steps: int,
-    end_lr: float,
-    steepness: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not -math.inf < steepness < math.inf:
         raise ValueError(f"steepness must be a finite number, got {steepness!r}")
@@ -66,3 +50,9 @@ def _check(
         )
     if not 0.01 <= steepness <= 5:
         raise ValueError(f"0.01 <= steepness <= 5 does not hold: steepness = {steepness!r}")
+    if step < total_steps:
+        remaining = (total_steps - step) / total_steps
+        # exp(x) - 1 == expm1(x), without the cancellation near x = 0.
+        fraction = math.expm1(steepness * remaining) / math.expm1(steepness)
+        return end_lr + (base_lr - end_lr) * fraction
+    return end_lr

@@ -33,26 +33,7 @@ def exponential_decay(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, decay_steps, decay_rate, staircase)
-    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
-    # exponent.
-    if staircase:
-        return base_lr * decay_rate ** (step // decay_steps)
-    return (
-        base_lr
-        * decay_rate ** (step // decay_steps)
-        * decay_rate ** (step % decay_steps / decay_steps)
-    )
-
-
-def _check(
-    base_lr: float,
-    decay_steps: int,
-    decay_rate: float,
-    staircase: bool,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(decay_steps, int) and decay_steps >= 0):
         raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
@@ -64,3 +45,12 @@ def _check(
         raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
+    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
+    # exponent.
+    if staircase:
+        return base_lr * decay_rate ** (step // decay_steps)
+    return (
+        base_lr
+        * decay_rate ** (step // decay_steps)
+        * decay_rate ** (step % decay_steps / decay_steps)
+    )

@@ -35,30 +35,13 @@ def flat_cosine(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, flat_steps, total_steps, end_lr)
-    if step < flat_steps:
-        return base_lr
-    if step < total_steps:
-        remaining = (total_steps - step) / (total_steps - flat_steps)
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-    return end_lr
-
-
-def _check(
-    base_lr: float,
-    flat_steps: int,
-    total_steps: int,
-    end_lr: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(flat_steps, int) and flat_steps >= 0):
         raise ValueError(f"flat_steps must be an integer >= 0, got {flat_steps!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not flat_steps <= total_steps:
         raise ValueError(
@@ -69,3 +52,10 @@ def _check(
         raise ValueError(
             f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
+    if step < flat_steps:
+        return base_lr
+    if step < total_steps:
+        remaining = (total_steps - step) / (total_steps - flat_steps)
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
+    return end_lr

@@ -281,7 +281,7 @@ def _check(
     reset_start: int,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be one of 'min', 'max', got {mode!r}")
@@ -297,9 +297,9 @@ def _check(
         raise ValueError(f"cooldown must be an integer >= 0, got {cooldown!r}")
     if not (isinstance(warmup, int) and warmup >= 0):
         raise ValueError(f"warmup must be an integer >= 0, got {warmup!r}")
-    if not 0 <= min_lr < math.inf:
+    if not 0.0 <= min_lr < math.inf:
         raise ValueError(f"min_lr must be a finite number >= 0, got {min_lr!r}")
-    if not 0 <= max_lr < math.inf:
+    if not 0.0 <= max_lr < math.inf:
         raise ValueError(f"max_lr must be a finite number >= 0, got {max_lr!r}")
     if not -math.inf < eps < math.inf:
         raise ValueError(f"eps must be a finite number, got {eps!r}")

@@ -27,22 +27,7 @@ def half_life(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, half_life_steps)
-    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
-    # exponent.
-    return (
-        base_lr
-        * 0.5 ** (step // half_life_steps)
-        * 0.5 ** (step % half_life_steps / half_life_steps)
-    )
-
-
-def _check(
-    base_lr: float,
-    half_life_steps: int,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(half_life_steps, int) and half_life_steps >= 0):
         raise ValueError(f"half_life_steps must be an integer >= 0, got {half_life_steps!r}")
@@ -50,3 +35,10 @@ def _check(
         raise ValueError(
             f"half_life_steps >= 1 does not hold: half_life_steps = {half_life_steps!r}"
         )
+    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
+    # exponent.
+    return (
+        base_lr
+        * 0.5 ** (step // half_life_steps)
+        * 0.5 ** (step % half_life_steps / half_life_steps)
+    )

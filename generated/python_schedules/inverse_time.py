@@ -34,25 +34,15 @@ def inverse_time(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, decay_steps, decay_rate, staircase)
-    decays = step // decay_steps if staircase else step / decay_steps
-    return base_lr / (1 + decay_rate * decays)
-
-
-def _check(
-    base_lr: float,
-    decay_steps: int,
-    decay_rate: float,
-    staircase: bool,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(decay_steps, int) and decay_steps >= 0):
         raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
-    if not 0 <= decay_rate < math.inf:
+    if not 0.0 <= decay_rate < math.inf:
         raise ValueError(f"decay_rate must be a finite number >= 0, got {decay_rate!r}")
     if not isinstance(staircase, bool):
         raise ValueError(f"staircase must be True or False, got {staircase!r}")
     if not decay_steps >= 1:
         raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
+    decays = step // decay_steps if staircase else step / decay_steps
+    return base_lr / (1 + decay_rate * decays)

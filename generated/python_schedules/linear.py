@@ -33,24 +33,15 @@ def linear(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(start_lr, total_steps, end_lr)
+    if not 0.0 <= start_lr < math.inf:
+        raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
+    if not (isinstance(total_steps, int) and total_steps >= 0):
+        raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
+    if not 0.0 <= end_lr < math.inf:
+        raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if step < total_steps:
         progress = step / total_steps
         remaining = (total_steps - step) / total_steps
         # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
         return start_lr * remaining + end_lr * progress
     return end_lr
-
-
-def _check(
-    start_lr: float,
-    total_steps: int,
-    end_lr: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= start_lr < math.inf:
-        raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
-    if not (isinstance(total_steps, int) and total_steps >= 0):
-        raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
-        raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")

@@ -31,26 +31,17 @@ def momentum_warmup(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(end_momentum, warmup_steps, start_momentum)
-    if step < warmup_steps:
-        return start_momentum + (end_momentum - start_momentum) * step / warmup_steps
-    return end_momentum
-
-
-def _check(
-    end_momentum: float,
-    warmup_steps: int,
-    start_momentum: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= end_momentum < math.inf:
+    if not 0.0 <= end_momentum < math.inf:
         raise ValueError(f"end_momentum must be a finite number >= 0, got {end_momentum!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
-    if not 0 <= start_momentum < math.inf:
+    if not 0.0 <= start_momentum < math.inf:
         raise ValueError(f"start_momentum must be a finite number >= 0, got {start_momentum!r}")
     if not start_momentum <= end_momentum < 1:
         raise ValueError(
             "start_momentum <= end_momentum < 1 does not hold: start_momentum = "
             f"{start_momentum!r}, end_momentum = {end_momentum!r}"
         )
+    if step < warmup_steps:
+        return start_momentum + (end_momentum - start_momentum) * step / warmup_steps
+    return end_momentum

@@ -34,17 +34,7 @@ def multi_step(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, milestones, gamma)
-    return base_lr * gamma ** bisect.bisect_right(milestones, step)
-
-
-def _check(
-    base_lr: float,
-    milestones: Sequence[int],
-    gamma: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(milestones, Sequence) and len(milestones) <= 10_000):
         raise ValueError(
@@ -60,3 +50,4 @@ def _check(
         raise ValueError(f"increasing(milestones) does not hold: milestones = {milestones!r}")
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
+    return base_lr * gamma ** bisect.bisect_right(milestones, step)

@@ -33,17 +33,7 @@ def multi_step_factors(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, milestones, factors)
-    return base_lr * math.prod(factors[:bisect.bisect_right(milestones, step)])
-
-
-def _check(
-    base_lr: float,
-    milestones: Sequence[int],
-    factors: Sequence[float],
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(milestones, Sequence) and len(milestones) <= 10_000):
         raise ValueError(
@@ -72,3 +62,4 @@ def _check(
         raise ValueError(f"least(factors) >= 0 does not hold: factors = {factors!r}")
     if not max(factors, default=-math.inf) <= 1:
         raise ValueError(f"greatest(factors) <= 1 does not hold: factors = {factors!r}")
+    return base_lr * math.prod(factors[:bisect.bisect_right(milestones, step)])

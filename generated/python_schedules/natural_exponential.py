@@ -28,18 +28,10 @@ def natural_exponential(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, decay_rate)
-    return base_lr * math.exp(-decay_rate * step)
-
-
-def _check(
-    base_lr: float,
-    decay_rate: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
-    if not 0 <= decay_rate < math.inf:
+    if not 0.0 <= decay_rate < math.inf:
         raise ValueError(f"decay_rate must be a finite number >= 0, got {decay_rate!r}")
     if not decay_rate <= 1:
         raise ValueError(f"decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
+    return base_lr * math.exp(-decay_rate * step)

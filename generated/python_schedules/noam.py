@@ -31,22 +31,7 @@ def noam(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, model_size, warmup_steps)
-    update = step + 1
-    return (
-        base_lr
-        / math.sqrt(model_size)
-        * min(1 / math.sqrt(update), update / float(warmup_steps) ** 1.5)
-    )
-
-
-def _check(
-    base_lr: float,
-    model_size: int,
-    warmup_steps: int,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not isinstance(model_size, int):
         raise ValueError(f"model_size must be an integer, got {model_size!r}")
@@ -56,3 +41,9 @@ def _check(
         raise ValueError(f"warmup_steps >= 1 does not hold: warmup_steps = {warmup_steps!r}")
     if not model_size >= 1:
         raise ValueError(f"model_size >= 1 does not hold: model_size = {model_size!r}")
+    update = step + 1
+    return (
+        base_lr
+        / math.sqrt(model_size)
+        * min(1 / math.sqrt(update), update / float(warmup_steps) ** 1.5)
+    )

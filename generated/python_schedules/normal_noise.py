@@ -32,24 +32,16 @@ def normal_noise(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(seed, std)
+    if not isinstance(seed, int):
+        raise ValueError(f"seed must be an integer, got {seed!r}")
+    if not 0.0 <= std < math.inf:
+        raise ValueError(f"std must be a finite number >= 0, got {std!r}")
+    if not 0 < std <= 1000000.0:
+        raise ValueError(f"0 < std <= 1e6 does not hold: std = {std!r}")
     second = _uniform(seed, 2 * step + 1)
     first = _uniform(seed, 2 * step)
     radius = math.sqrt(-2 * math.log(first))
     return std * radius * math.sin(math.pi / 2 * (2 * second - 1))
-
-
-def _check(
-    seed: int,
-    std: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not isinstance(seed, int):
-        raise ValueError(f"seed must be an integer, got {seed!r}")
-    if not 0 <= std < math.inf:
-        raise ValueError(f"std must be a finite number >= 0, got {std!r}")
-    if not 0 < std <= 1000000.0:
-        raise ValueError(f"0 < std <= 1e6 does not hold: std = {std!r}")
 
 
 def _uniform(seed: int, step: int) -> float:

@@ -57,7 +57,35 @@ def one_cycle(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, total_steps, start_lr, end_lr, anneal, three_phase)
+    if not 0.0 <= peak_lr < math.inf:
+        raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
+    if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
+        raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
+    if not (isinstance(total_steps, int) and total_steps >= 0):
+        raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
+    if not 0.0 <= start_lr < math.inf:
+        raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
+    if not 0.0 <= end_lr < math.inf:
+        raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
+    if anneal not in ("cosine", "linear"):
+        raise ValueError(f"anneal must be one of 'cosine', 'linear', got {anneal!r}")
+    if not isinstance(three_phase, bool):
+        raise ValueError(f"three_phase must be True or False, got {three_phase!r}")
+    if not warmup_steps <= total_steps:
+        raise ValueError(
+            f"warmup_steps <= total_steps does not hold: warmup_steps = {warmup_steps!r}, "
+            f"total_steps = {total_steps!r}"
+        )
+    if not (2 * warmup_steps < total_steps or not three_phase):
+        raise ValueError(
+            "2 * warmup_steps < total_steps or not three_phase does not hold: warmup_steps = "
+            f"{warmup_steps!r}, total_steps = {total_steps!r}, three_phase = {three_phase!r}"
+        )
+    if not end_lr <= start_lr <= peak_lr:
+        raise ValueError(
+            f"end_lr <= start_lr <= peak_lr does not hold: end_lr = {end_lr!r}, start_lr = "
+            f"{start_lr!r}, peak_lr = {peak_lr!r}"
+        )
     if step < warmup_steps:
         progress = step / warmup_steps
         # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
@@ -87,44 +115,3 @@ def one_cycle(
     if anneal == "linear":
         return start_lr * linear_annihilation_remaining + end_lr * linear_annihilation_progress
     return end_lr + (start_lr - end_lr) * math.sin(math.pi / 2 * linear_annihilation_remaining) ** 2
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    total_steps: int,
-    start_lr: float,
-    end_lr: float,
-    anneal: str,
-    three_phase: bool,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
-        raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
-    if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
-        raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
-    if not (isinstance(total_steps, int) and total_steps >= 0):
-        raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= start_lr < math.inf:
-        raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
-    if not 0 <= end_lr < math.inf:
-        raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
-    if anneal not in ("cosine", "linear"):
-        raise ValueError(f"anneal must be one of 'cosine', 'linear', got {anneal!r}")
-    if not isinstance(three_phase, bool):
-        raise ValueError(f"three_phase must be True or False, got {three_phase!r}")
-    if not warmup_steps <= total_steps:
-        raise ValueError(
-            f"warmup_steps <= total_steps does not hold: warmup_steps = {warmup_steps!r}, "
-            f"total_steps = {total_steps!r}"
-        )
-    if not (2 * warmup_steps < total_steps or not three_phase):
-        raise ValueError(
-            "2 * warmup_steps < total_steps or not three_phase does not hold: warmup_steps = "
-            f"{warmup_steps!r}, total_steps = {total_steps!r}, three_phase = {three_phase!r}"
-        )
-    if not end_lr <= start_lr <= peak_lr:
-        raise ValueError(
-            f"end_lr <= start_lr <= peak_lr does not hold: end_lr = {end_lr!r}, start_lr = "
-            f"{start_lr!r}, peak_lr = {peak_lr!r}"
-        )

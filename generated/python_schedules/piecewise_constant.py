@@ -35,18 +35,6 @@ def piecewise_constant(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(boundaries, values, switch)
-    if switch == "after":
-        return values[bisect.bisect_right(boundaries, step - 1)]
-    return values[bisect.bisect_right(boundaries, step)]
-
-
-def _check(
-    boundaries: Sequence[int],
-    values: Sequence[float],
-    switch: str,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(boundaries, Sequence) and len(boundaries) <= 10_000):
         raise ValueError(
             f"boundaries must be a list of at most 10,000 integers >= 0, got {boundaries!r:.60}"
@@ -59,7 +47,7 @@ def _check(
         raise ValueError(
             f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in values):
+    if not all(0.0 <= entry < math.inf for entry in values):
         raise ValueError(
             f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
         )
@@ -72,3 +60,6 @@ def _check(
             f"len(values) == len(boundaries) + 1 does not hold: values = {values!r}, boundaries = "
             f"{boundaries!r}"
         )
+    if switch == "after":
+        return values[bisect.bisect_right(boundaries, step - 1)]
+    return values[bisect.bisect_right(boundaries, step)]

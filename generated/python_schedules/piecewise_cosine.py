@@ -39,7 +39,30 @@ def piecewise_cosine(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(places, values)
+    if not (isinstance(places, Sequence) and len(places) <= 10_000):
+        raise ValueError(
+            f"places must be a list of at most 10,000 integers >= 0, got {places!r:.60}"
+        )
+    if not all(isinstance(entry, int) and entry >= 0 for entry in places):
+        raise ValueError(
+            f"places must be a list of at most 10,000 integers >= 0, got {places!r:.60}"
+        )
+    if not (isinstance(values, Sequence) and len(values) <= 10_000):
+        raise ValueError(
+            f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
+        )
+    if not all(0.0 <= entry < math.inf for entry in values):
+        raise ValueError(
+            f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
+        )
+    if not all(a < b for a, b in itertools.pairwise(places)):
+        raise ValueError(f"increasing(places) does not hold: places = {places!r}")
+    if not len(places) >= 1:
+        raise ValueError(f"len(places) >= 1 does not hold: places = {places!r}")
+    if not len(values) == len(places):
+        raise ValueError(
+            f"len(values) == len(places) does not hold: values = {values!r}, places = {places!r}"
+        )
     passed = bisect.bisect_right(places, step)
     if passed == 0:
         return values[0]
@@ -58,34 +81,3 @@ def piecewise_cosine(
             + end * math.sin(math.pi / 2 * progress) ** 2
         )
     return values[len(values) - 1]
-
-
-def _check(
-    places: Sequence[int],
-    values: Sequence[float],
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not (isinstance(places, Sequence) and len(places) <= 10_000):
-        raise ValueError(
-            f"places must be a list of at most 10,000 integers >= 0, got {places!r:.60}"
-        )
-    if not all(isinstance(entry, int) and entry >= 0 for entry in places):
-        raise ValueError(
-            f"places must be a list of at most 10,000 integers >= 0, got {places!r:.60}"
-        )
-    if not (isinstance(values, Sequence) and len(values) <= 10_000):
-        raise ValueError(
-            f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
-        )
-    if not all(0 <= entry < math.inf for entry in values):
-        raise ValueError(
-            f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
-        )
-    if not all(a < b for a, b in itertools.pairwise(places)):
-        raise ValueError(f"increasing(places) does not hold: places = {places!r}")
-    if not len(places) >= 1:
-        raise ValueError(f"len(places) >= 1 does not hold: places = {places!r}")
-    if not len(values) == len(places):
-        raise ValueError(
-            f"len(values) == len(places) does not hold: values = {values!r}, places = {places!r}"
-        )

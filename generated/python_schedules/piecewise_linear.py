@@ -40,26 +40,6 @@ def piecewise_linear(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(places, values)
-    passed = bisect.bisect_right(places, step)
-    if passed == 0:
-        return values[0]
-    if passed < len(places):
-        start = values[passed - 1]
-        end = values[passed]
-        left = places[passed - 1]
-        right = places[passed]
-        progress = (step - left) / (right - left)
-        remaining = (right - step) / (right - left)
-        return start * remaining + end * progress
-    return values[len(values) - 1]
-
-
-def _check(
-    places: Sequence[int],
-    values: Sequence[float],
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(places, Sequence) and len(places) <= 10_000):
         raise ValueError(
             f"places must be a list of at most 10,000 integers >= 0, got {places!r:.60}"
@@ -72,7 +52,7 @@ def _check(
         raise ValueError(
             f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in values):
+    if not all(0.0 <= entry < math.inf for entry in values):
         raise ValueError(
             f"values must be a list of at most 10,000 finite numbers >= 0, got {values!r:.60}"
         )
@@ -84,3 +64,15 @@ def _check(
         raise ValueError(
             f"len(values) == len(places) does not hold: values = {values!r}, places = {places!r}"
         )
+    passed = bisect.bisect_right(places, step)
+    if passed == 0:
+        return values[0]
+    if passed < len(places):
+        start = values[passed - 1]
+        end = values[passed]
+        left = places[passed - 1]
+        right = places[passed]
+        progress = (step - left) / (right - left)
+        remaining = (right - step) / (right - left)
+        return start * remaining + end * progress
+    return values[len(values) - 1]

@@ -35,25 +35,11 @@ def polynomial(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, total_steps, end_lr, power)
-    if step < total_steps:
-        remaining = (total_steps - step) / total_steps
-        return end_lr + (base_lr - end_lr) * remaining**power
-    return end_lr
-
-
-def _check(
-    base_lr: float,
-    total_steps: int,
-    end_lr: float,
-    power: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not -math.inf < power < math.inf:
         raise ValueError(f"power must be a finite number, got {power!r}")
@@ -63,3 +49,7 @@ def _check(
         )
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")
+    if step < total_steps:
+        remaining = (total_steps - step) / total_steps
+        return end_lr + (base_lr - end_lr) * remaining**power
+    return end_lr

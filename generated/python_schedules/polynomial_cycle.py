@@ -34,25 +34,11 @@ def polynomial_cycle(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, cycle_steps, end_lr, power)
-    # ceil(i / j) == -(-i // j), exact in integers.
-    cycles = max(-(-step // cycle_steps), 1)
-    remaining = (cycles * cycle_steps - step) / (cycles * cycle_steps)
-    return end_lr + (base_lr - end_lr) * max(remaining, 0.0) ** power
-
-
-def _check(
-    base_lr: float,
-    cycle_steps: int,
-    end_lr: float,
-    power: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(cycle_steps, int) and cycle_steps >= 0):
         raise ValueError(f"cycle_steps must be an integer >= 0, got {cycle_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not -math.inf < power < math.inf:
         raise ValueError(f"power must be a finite number, got {power!r}")
@@ -64,3 +50,7 @@ def _check(
         raise ValueError(f"cycle_steps >= 1 does not hold: cycle_steps = {cycle_steps!r}")
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")
+    # ceil(i / j) == -(-i // j), exact in integers.
+    cycles = max(-(-step // cycle_steps), 1)
+    remaining = (cycles * cycle_steps - step) / (cycles * cycle_steps)
+    return end_lr + (base_lr - end_lr) * max(remaining, 0.0) ** power

@@ -34,25 +34,11 @@ def polynomial_warmup(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, start_lr, power)
-    if step < warmup_steps:
-        progress = step / warmup_steps
-        return start_lr + (peak_lr - start_lr) * progress**power
-    return peak_lr
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    start_lr: float,
-    power: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
-    if not 0 <= start_lr < math.inf:
+    if not 0.0 <= start_lr < math.inf:
         raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
     if not -math.inf < power < math.inf:
         raise ValueError(f"power must be a finite number, got {power!r}")
@@ -62,3 +48,7 @@ def _check(
         )
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")
+    if step < warmup_steps:
+        progress = step / warmup_steps
+        return start_lr + (peak_lr - start_lr) * progress**power
+    return peak_lr

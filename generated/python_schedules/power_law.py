@@ -31,19 +31,7 @@ def power_law(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, hold_steps, power)
-    if step < hold_steps:
-        return base_lr
-    return base_lr * (hold_steps / step) ** power
-
-
-def _check(
-    base_lr: float,
-    hold_steps: int,
-    power: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(hold_steps, int) and hold_steps >= 0):
         raise ValueError(f"hold_steps must be an integer >= 0, got {hold_steps!r}")
@@ -53,3 +41,6 @@ def _check(
         raise ValueError(f"hold_steps >= 1 does not hold: hold_steps = {hold_steps!r}")
     if not 0 <= power <= 4:
         raise ValueError(f"0 <= power <= 4 does not hold: power = {power!r}")
+    if step < hold_steps:
+        return base_lr
+    return base_lr * (hold_steps / step) ** power

@@ -39,25 +39,7 @@ def power_law_linear_tail(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, hold_steps, power, tail_steps, total_steps)
-    tail_start = total_steps - tail_steps
-    trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power
-    if step < tail_start:
-        return trend
-    if step < total_steps:
-        return trend * (total_steps - step) / tail_steps
-    return 0.0
-
-
-def _check(
-    base_lr: float,
-    hold_steps: int,
-    power: float,
-    tail_steps: int,
-    total_steps: int,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(hold_steps, int) and hold_steps >= 0):
         raise ValueError(f"hold_steps must be an integer >= 0, got {hold_steps!r}")
@@ -76,3 +58,10 @@ def _check(
             f"tail_steps <= total_steps does not hold: tail_steps = {tail_steps!r}, total_steps = "
             f"{total_steps!r}"
         )
+    tail_start = total_steps - tail_steps
+    trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power
+    if step < tail_start:
+        return trend
+    if step < total_steps:
+        return trend * (total_steps - step) / tail_steps
+    return 0.0

@@ -37,25 +37,9 @@ def range_test(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(end_lr, start_lr, total_steps, growth)
-    if step < total_steps:
-        progress = step / total_steps
-        if growth == "linear":
-            return start_lr + (end_lr - start_lr) * progress
-        return start_lr * (end_lr / start_lr) ** progress
-    return end_lr
-
-
-def _check(
-    end_lr: float,
-    start_lr: float,
-    total_steps: int,
-    growth: str,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
-    if not 0 <= start_lr < math.inf:
+    if not 0.0 <= start_lr < math.inf:
         raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
@@ -71,3 +55,9 @@ def _check(
         raise ValueError(
             f"end_lr <= 1e12 * start_lr does not hold: end_lr = {end_lr!r}, start_lr = {start_lr!r}"
         )
+    if step < total_steps:
+        progress = step / total_steps
+        if growth == "linear":
+            return start_lr + (end_lr - start_lr) * progress
+        return start_lr * (end_lr / start_lr) ** progress
+    return end_lr

@@ -37,29 +37,7 @@ def slanted_triangular(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, total_steps, ratio)
-    low_lr = peak_lr / ratio
-    if step < warmup_steps:
-        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
-        return (low_lr * (warmup_steps - step) + peak_lr * step) / warmup_steps
-    if step < total_steps:
-        fall_steps = total_steps - warmup_steps
-        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
-        return (
-            (peak_lr * (fall_steps - (step - warmup_steps)) + low_lr * (step - warmup_steps))
-            / fall_steps
-        )
-    return low_lr
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    total_steps: int,
-    ratio: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
@@ -74,3 +52,15 @@ def _check(
         )
     if not ratio >= 1:
         raise ValueError(f"ratio >= 1 does not hold: ratio = {ratio!r}")
+    low_lr = peak_lr / ratio
+    if step < warmup_steps:
+        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
+        return (low_lr * (warmup_steps - step) + peak_lr * step) / warmup_steps
+    if step < total_steps:
+        fall_steps = total_steps - warmup_steps
+        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
+        return (
+            (peak_lr * (fall_steps - (step - warmup_steps)) + low_lr * (step - warmup_steps))
+            / fall_steps
+        )
+    return low_lr

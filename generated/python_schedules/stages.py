@@ -52,7 +52,57 @@ def stages(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(ends, shapes, start_rates, end_rates)
+    if not (isinstance(ends, Sequence) and len(ends) <= 10_000):
+        raise ValueError(f"ends must be a list of at most 10,000 integers >= 0, got {ends!r:.60}")
+    if not all(isinstance(entry, int) and entry >= 0 for entry in ends):
+        raise ValueError(f"ends must be a list of at most 10,000 integers >= 0, got {ends!r:.60}")
+    if not (isinstance(shapes, Sequence) and len(shapes) <= 10_000):
+        raise ValueError(f"shapes must be a list of at most 10,000 integers, got {shapes!r:.60}")
+    if not all(isinstance(entry, int) for entry in shapes):
+        raise ValueError(f"shapes must be a list of at most 10,000 integers, got {shapes!r:.60}")
+    if not (isinstance(start_rates, Sequence) and len(start_rates) <= 10_000):
+        raise ValueError(
+            "start_rates must be a list of at most 10,000 finite numbers >= 0, got "
+            f"{start_rates!r:.60}"
+        )
+    if not all(0.0 <= entry < math.inf for entry in start_rates):
+        raise ValueError(
+            "start_rates must be a list of at most 10,000 finite numbers >= 0, got "
+            f"{start_rates!r:.60}"
+        )
+    if not (isinstance(end_rates, Sequence) and len(end_rates) <= 10_000):
+        raise ValueError(
+            f"end_rates must be a list of at most 10,000 finite numbers >= 0, got {end_rates!r:.60}"
+        )
+    if not all(0.0 <= entry < math.inf for entry in end_rates):
+        raise ValueError(
+            f"end_rates must be a list of at most 10,000 finite numbers >= 0, got {end_rates!r:.60}"
+        )
+    if not all(a < b for a, b in itertools.pairwise(ends)):
+        raise ValueError(f"increasing(ends) does not hold: ends = {ends!r}")
+    if not len(ends) >= 1:
+        raise ValueError(f"len(ends) >= 1 does not hold: ends = {ends!r}")
+    if not min(ends, default=math.inf) >= 1:
+        raise ValueError(f"least(ends) >= 1 does not hold: ends = {ends!r}")
+    if not len(shapes) == len(ends):
+        raise ValueError(
+            f"len(shapes) == len(ends) does not hold: shapes = {shapes!r}, ends = {ends!r}"
+        )
+    if not min(shapes, default=math.inf) >= 0:
+        raise ValueError(f"least(shapes) >= 0 does not hold: shapes = {shapes!r}")
+    if not max(shapes, default=-math.inf) <= 3:
+        raise ValueError(f"greatest(shapes) <= 3 does not hold: shapes = {shapes!r}")
+    if not len(start_rates) == len(ends):
+        raise ValueError(
+            f"len(start_rates) == len(ends) does not hold: start_rates = {start_rates!r}, ends = "
+            f"{ends!r}"
+        )
+    if not len(end_rates) == len(ends):
+        raise ValueError(
+            f"len(end_rates) == len(ends) does not hold: end_rates = {end_rates!r}, ends = {ends!r}"
+        )
+    if not max(end_rates, default=-math.inf) <= 1e200:
+        raise ValueError(f"greatest(end_rates) <= 1e200 does not hold: end_rates = {end_rates!r}")
     last = len(ends) - 1
     if step >= ends[last]:
         return end_rates[last]
@@ -83,63 +133,3 @@ def stages(
     positive_start = max(start, 1e-30)
     positive_end = max(max(end, 1e-30), 0.0)
     return positive_start * (positive_end / positive_start) ** progress
-
-
-def _check(
-    ends: Sequence[int],
-    shapes: Sequence[int],
-    start_rates: Sequence[float],
-    end_rates: Sequence[float],
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not (isinstance(ends, Sequence) and len(ends) <= 10_000):
-        raise ValueError(f"ends must be a list of at most 10,000 integers >= 0, got {ends!r:.60}")
-    if not all(isinstance(entry, int) and entry >= 0 for entry in ends):
-        raise ValueError(f"ends must be a list of at most 10,000 integers >= 0, got {ends!r:.60}")
-    if not (isinstance(shapes, Sequence) and len(shapes) <= 10_000):
-        raise ValueError(f"shapes must be a list of at most 10,000 integers, got {shapes!r:.60}")
-    if not all(isinstance(entry, int) for entry in shapes):
-        raise ValueError(f"shapes must be a list of at most 10,000 integers, got {shapes!r:.60}")
-    if not (isinstance(start_rates, Sequence) and len(start_rates) <= 10_000):
-        raise ValueError(
-            "start_rates must be a list of at most 10,000 finite numbers >= 0, got "
-            f"{start_rates!r:.60}"
-        )
-    if not all(0 <= entry < math.inf for entry in start_rates):
-        raise ValueError(
-            "start_rates must be a list of at most 10,000 finite numbers >= 0, got "
-            f"{start_rates!r:.60}"
-        )
-    if not (isinstance(end_rates, Sequence) and len(end_rates) <= 10_000):
-        raise ValueError(
-            f"end_rates must be a list of at most 10,000 finite numbers >= 0, got {end_rates!r:.60}"
-        )
-    if not all(0 <= entry < math.inf for entry in end_rates):
-        raise ValueError(
-            f"end_rates must be a list of at most 10,000 finite numbers >= 0, got {end_rates!r:.60}"
-        )
-    if not all(a < b for a, b in itertools.pairwise(ends)):
-        raise ValueError(f"increasing(ends) does not hold: ends = {ends!r}")
-    if not len(ends) >= 1:
-        raise ValueError(f"len(ends) >= 1 does not hold: ends = {ends!r}")
-    if not min(ends, default=math.inf) >= 1:
-        raise ValueError(f"least(ends) >= 1 does not hold: ends = {ends!r}")
-    if not len(shapes) == len(ends):
-        raise ValueError(
-            f"len(shapes) == len(ends) does not hold: shapes = {shapes!r}, ends = {ends!r}"
-        )
-    if not min(shapes, default=math.inf) >= 0:
-        raise ValueError(f"least(shapes) >= 0 does not hold: shapes = {shapes!r}")
-    if not max(shapes, default=-math.inf) <= 3:
-        raise ValueError(f"greatest(shapes) <= 3 does not hold: shapes = {shapes!r}")
-    if not len(start_rates) == len(ends):
-        raise ValueError(
-            f"len(start_rates) == len(ends) does not hold: start_rates = {start_rates!r}, ends = "
-            f"{ends!r}"
-        )
-    if not len(end_rates) == len(ends):
-        raise ValueError(
-            f"len(end_rates) == len(ends) does not hold: end_rates = {end_rates!r}, ends = {ends!r}"
-        )
-    if not max(end_rates, default=-math.inf) <= 1e200:
-        raise ValueError(f"greatest(end_rates) <= 1e200 does not hold: end_rates = {end_rates!r}")

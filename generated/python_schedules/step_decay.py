@@ -34,19 +34,7 @@ def step_decay(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, decay_steps, gamma, at_zero)
-    decays = step // decay_steps + (1 if at_zero else 0)
-    return base_lr * gamma**decays
-
-
-def _check(
-    base_lr: float,
-    decay_steps: int,
-    gamma: float,
-    at_zero: bool,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(decay_steps, int) and decay_steps >= 0):
         raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
@@ -58,3 +46,5 @@ def _check(
         raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
+    decays = step // decay_steps + (1 if at_zero else 0)
+    return base_lr * gamma**decays

@@ -38,29 +38,11 @@ def tanh_decay(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(base_lr, total_steps, end_lr, lower, upper)
-    if step < total_steps:
-        progress = step / total_steps
-        remaining = (total_steps - step) / total_steps
-        position = lower * remaining + upper * progress
-        # 1 - tanh(x) == 2 / (exp(2 * x) + 1), without the cancellation for large x.
-        return end_lr + (base_lr - end_lr) / (math.exp(2 * position) + 1)
-    return end_lr
-
-
-def _check(
-    base_lr: float,
-    total_steps: int,
-    end_lr: float,
-    lower: float,
-    upper: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not -math.inf < lower < math.inf:
         raise ValueError(f"lower must be a finite number, got {lower!r}")
@@ -74,3 +56,10 @@ def _check(
         raise ValueError(
             f"-10 <= lower <= upper <= 10 does not hold: lower = {lower!r}, upper = {upper!r}"
         )
+    if step < total_steps:
+        progress = step / total_steps
+        remaining = (total_steps - step) / total_steps
+        position = lower * remaining + upper * progress
+        # 1 - tanh(x) == 2 / (exp(2 * x) + 1), without the cancellation for large x.
+        return end_lr + (base_lr - end_lr) / (math.exp(2 * position) + 1)
+    return end_lr

@@ -38,31 +38,13 @@ def triangular_bounds(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(half_steps, peaks, lows)
-    position = step % (2 * half_steps)
-    rise = min(position, 2 * half_steps - position)
-    height = rise / half_steps
-    index = step // (2 * half_steps)
-    peak = peaks[min(index, len(peaks) - 1)]
-    low = lows[min(index, len(lows) - 1)]
-    one_minus_height = (half_steps - rise) / half_steps
-    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-    return low * one_minus_height + peak * height
-
-
-def _check(
-    half_steps: int,
-    peaks: Sequence[float],
-    lows: Sequence[float],
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(half_steps, int) and half_steps >= 0):
         raise ValueError(f"half_steps must be an integer >= 0, got {half_steps!r}")
     if not (isinstance(peaks, Sequence) and len(peaks) <= 10_000):
         raise ValueError(
             f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in peaks):
+    if not all(0.0 <= entry < math.inf for entry in peaks):
         raise ValueError(
             f"peaks must be a list of at most 10,000 finite numbers >= 0, got {peaks!r:.60}"
         )
@@ -70,7 +52,7 @@ def _check(
         raise ValueError(
             f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in lows):
+    if not all(0.0 <= entry < math.inf for entry in lows):
         raise ValueError(
             f"lows must be a list of at most 10,000 finite numbers >= 0, got {lows!r:.60}"
         )
@@ -80,3 +62,12 @@ def _check(
         raise ValueError(f"len(peaks) >= 1 does not hold: peaks = {peaks!r}")
     if not len(lows) >= 1:
         raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
+    position = step % (2 * half_steps)
+    rise = min(position, 2 * half_steps - position)
+    height = rise / half_steps
+    index = step // (2 * half_steps)
+    peak = peaks[min(index, len(peaks) - 1)]
+    low = lows[min(index, len(lows) - 1)]
+    one_minus_height = (half_steps - rise) / half_steps
+    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+    return low * one_minus_height + peak * height

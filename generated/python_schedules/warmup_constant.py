@@ -39,7 +39,20 @@ def warmup_constant(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, start_lr, shape)
+    if not 0.0 <= peak_lr < math.inf:
+        raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
+    if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
+        raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
+    if not 0.0 <= start_lr < math.inf:
+        raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
+    if shape not in ("linear", "quadratic", "cosine", "logarithmic"):
+        raise ValueError(
+            f"shape must be one of 'linear', 'quadratic', 'cosine', 'logarithmic', got {shape!r}"
+        )
+    if not start_lr <= peak_lr:
+        raise ValueError(
+            f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
+        )
     if step >= warmup_steps:
         return peak_lr
     progress = step / warmup_steps
@@ -51,26 +64,3 @@ def warmup_constant(
     if shape == "cosine":
         return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
     return start_lr + (peak_lr - start_lr) * math.log(1 + step) / math.log(1 + warmup_steps)
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    start_lr: float,
-    shape: str,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
-        raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
-    if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
-        raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
-    if not 0 <= start_lr < math.inf:
-        raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
-    if shape not in ("linear", "quadratic", "cosine", "logarithmic"):
-        raise ValueError(
-            f"shape must be one of 'linear', 'quadratic', 'cosine', 'logarithmic', got {shape!r}"
-        )
-    if not start_lr <= peak_lr:
-        raise ValueError(
-            f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
-        )

@@ -41,27 +41,7 @@ def warmup_hold_decay(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, decay_start, total_steps, decay_rate, start_lr)
-    if step < warmup_steps:
-        return start_lr + (peak_lr - start_lr) * step / warmup_steps
-    if step < decay_start:
-        return peak_lr
-    if step < total_steps:
-        progress = (step - decay_start) / (total_steps - decay_start)
-        return peak_lr * decay_rate**progress
-    return peak_lr * decay_rate
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    decay_start: int,
-    total_steps: int,
-    decay_rate: float,
-    start_lr: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
@@ -71,7 +51,7 @@ def _check(
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
     if not -math.inf < decay_rate < math.inf:
         raise ValueError(f"decay_rate must be a finite number, got {decay_rate!r}")
-    if not 0 <= start_lr < math.inf:
+    if not 0.0 <= start_lr < math.inf:
         raise ValueError(f"start_lr must be a finite number >= 0, got {start_lr!r}")
     if not warmup_steps <= decay_start <= total_steps:
         raise ValueError(
@@ -84,3 +64,11 @@ def _check(
         )
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
+    if step < warmup_steps:
+        return start_lr + (peak_lr - start_lr) * step / warmup_steps
+    if step < decay_start:
+        return peak_lr
+    if step < total_steps:
+        progress = (step - decay_start) / (total_steps - decay_start)
+        return peak_lr * decay_rate**progress
+    return peak_lr * decay_rate

@@ -31,19 +31,11 @@ def warmup_inverse_sqrt(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps)
+    if not 0.0 <= peak_lr < math.inf:
+        raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
+    if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
+        raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
     if step < warmup_steps:
         return peak_lr * step / warmup_steps
     decay_start = max(warmup_steps, 1)
     return peak_lr * math.sqrt(decay_start / max(step, decay_start))
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
-        raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
-    if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
-        raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")

@@ -38,30 +38,13 @@ def warmup_polynomial(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, total_steps, end_lr, power)
-    if step < warmup_steps:
-        return peak_lr * step / warmup_steps
-    if step < total_steps:
-        remaining = (total_steps - step) / (total_steps - warmup_steps)
-        return end_lr + (peak_lr - end_lr) * remaining**power
-    return end_lr
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    total_steps: int,
-    end_lr: float,
-    power: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
+    if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not -math.inf < power < math.inf:
         raise ValueError(f"power must be a finite number, got {power!r}")
@@ -76,3 +59,9 @@ def _check(
         )
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")
+    if step < warmup_steps:
+        return peak_lr * step / warmup_steps
+    if step < total_steps:
+        remaining = (total_steps - step) / (total_steps - warmup_steps)
+        return end_lr + (peak_lr - end_lr) * remaining**power
+    return end_lr

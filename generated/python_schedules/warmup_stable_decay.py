@@ -48,7 +48,30 @@ def warmup_stable_decay(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(peak_lr, warmup_steps, decay_steps, total_steps, end_lr, tail)
+    if not 0.0 <= peak_lr < math.inf:
+        raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
+    if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
+        raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
+    if not (isinstance(decay_steps, int) and decay_steps >= 0):
+        raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
+    if not (isinstance(total_steps, int) and total_steps >= 0):
+        raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
+    if not 0.0 <= end_lr < math.inf:
+        raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
+    if tail not in ("linear", "cosine", "one_minus_sqrt", "square", "exponential"):
+        raise ValueError(
+            "tail must be one of 'linear', 'cosine', 'one_minus_sqrt', 'square', 'exponential', "
+            f"got {tail!r}"
+        )
+    if not warmup_steps + decay_steps <= total_steps:
+        raise ValueError(
+            "warmup_steps + decay_steps <= total_steps does not hold: warmup_steps = "
+            f"{warmup_steps!r}, decay_steps = {decay_steps!r}, total_steps = {total_steps!r}"
+        )
+    if not end_lr <= peak_lr:
+        raise ValueError(
+            f"end_lr <= peak_lr does not hold: end_lr = {end_lr!r}, peak_lr = {peak_lr!r}"
+        )
     if step < warmup_steps:
         return peak_lr * step / warmup_steps
     decay_start = total_steps - decay_steps
@@ -73,38 +96,3 @@ def warmup_stable_decay(
     if tail == "square":
         return end_lr + (peak_lr - end_lr) * remaining * (1 + progress)
     return end_lr + (peak_lr - end_lr) * fraction
-
-
-def _check(
-    peak_lr: float,
-    warmup_steps: int,
-    decay_steps: int,
-    total_steps: int,
-    end_lr: float,
-    tail: str,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= peak_lr < math.inf:
-        raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
-    if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
-        raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
-    if not (isinstance(decay_steps, int) and decay_steps >= 0):
-        raise ValueError(f"decay_steps must be an integer >= 0, got {decay_steps!r}")
-    if not (isinstance(total_steps, int) and total_steps >= 0):
-        raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= end_lr < math.inf:
-        raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
-    if tail not in ("linear", "cosine", "one_minus_sqrt", "square", "exponential"):
-        raise ValueError(
-            "tail must be one of 'linear', 'cosine', 'one_minus_sqrt', 'square', 'exponential', "
-            f"got {tail!r}"
-        )
-    if not warmup_steps + decay_steps <= total_steps:
-        raise ValueError(
-            "warmup_steps + decay_steps <= total_steps does not hold: warmup_steps = "
-            f"{warmup_steps!r}, decay_steps = {decay_steps!r}, total_steps = {total_steps!r}"
-        )
-    if not end_lr <= peak_lr:
-        raise ValueError(
-            f"end_lr <= peak_lr does not hold: end_lr = {end_lr!r}, peak_lr = {peak_lr!r}"
-        )

@@ -33,28 +33,19 @@ def weight_decay_cosine(
     """
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
-    _check(end_decay, total_steps, start_decay)
-    if step < total_steps:
-        progress = step / total_steps
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        return start_decay + (end_decay - start_decay) * math.sin(math.pi / 2 * progress) ** 2
-    return end_decay
-
-
-def _check(
-    end_decay: float,
-    total_steps: int,
-    start_decay: float,
-) -> None:
-    """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= end_decay < math.inf:
+    if not 0.0 <= end_decay < math.inf:
         raise ValueError(f"end_decay must be a finite number >= 0, got {end_decay!r}")
     if not (isinstance(total_steps, int) and total_steps >= 0):
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
-    if not 0 <= start_decay < math.inf:
+    if not 0.0 <= start_decay < math.inf:
         raise ValueError(f"start_decay must be a finite number >= 0, got {start_decay!r}")
     if not start_decay <= end_decay:
         raise ValueError(
             f"start_decay <= end_decay does not hold: start_decay = {start_decay!r}, end_decay = "
             f"{end_decay!r}"
         )
+    if step < total_steps:
+        progress = step / total_steps
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        return start_decay + (end_decay - start_decay) * math.sin(math.pi / 2 * progress) ** 2
+    return end_decay

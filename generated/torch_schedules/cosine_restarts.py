@@ -322,11 +322,11 @@ def _check(
     end_lr: float,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(cycle_steps, int) and cycle_steps >= 0):
         raise ValueError(f"cycle_steps must be an integer >= 0, got {cycle_steps!r}")
-    if not 0 <= end_lr < math.inf:
+    if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
     if not cycle_steps >= 1:
         raise ValueError(f"cycle_steps >= 1 does not hold: cycle_steps = {cycle_steps!r}")

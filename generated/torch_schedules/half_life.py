@@ -316,7 +316,7 @@ def _check(
     half_life_steps: int,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not (isinstance(half_life_steps, int) and half_life_steps >= 0):
         raise ValueError(f"half_life_steps must be an integer >= 0, got {half_life_steps!r}")

@@ -326,7 +326,7 @@ def _check(
     warmup_steps: int,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not isinstance(model_size, int):
         raise ValueError(f"model_size must be an integer, got {model_size!r}")

@@ -287,7 +287,7 @@ def _check(
     mode: str,
 ) -> None:
     """Raise ``ValueError`` where a value or a rule between values does not hold."""
-    if not 0 <= base_lr < math.inf:
+    if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
     if not -math.inf < factor < math.inf:
         raise ValueError(f"factor must be a finite number, got {factor!r}")
@@ -297,7 +297,7 @@ def _check(
         raise ValueError(f"min_delta must be a finite number, got {min_delta!r}")
     if not (isinstance(cooldown, int) and cooldown >= 0):
         raise ValueError(f"cooldown must be an integer >= 0, got {cooldown!r}")
-    if not 0 <= min_lr < math.inf:
+    if not 0.0 <= min_lr < math.inf:
         raise ValueError(f"min_lr must be a finite number >= 0, got {min_lr!r}")
     if mode not in ("min", "max"):
         raise ValueError(f"mode must be one of 'min', 'max', got {mode!r}")

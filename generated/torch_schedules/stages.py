@@ -391,7 +391,7 @@ def _check(
             "start_rates must be a list of at most 10,000 finite numbers >= 0, got "
             f"{start_rates!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in start_rates):
+    if not all(0.0 <= entry < math.inf for entry in start_rates):
         raise ValueError(
             "start_rates must be a list of at most 10,000 finite numbers >= 0, got "
             f"{start_rates!r:.60}"
@@ -400,7 +400,7 @@ def _check(
         raise ValueError(
             f"end_rates must be a list of at most 10,000 finite numbers >= 0, got {end_rates!r:.60}"
         )
-    if not all(0 <= entry < math.inf for entry in end_rates):
+    if not all(0.0 <= entry < math.inf for entry in end_rates):
         raise ValueError(
             f"end_rates must be a list of at most 10,000 finite numbers >= 0, got {end_rates!r:.60}"
         )

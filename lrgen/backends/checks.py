@@ -42,7 +42,8 @@ def _wrong(parameter: Parameter) -> str:
         case "count":
             return f"not isinstance({name}, int)"
         case "rate":
-            return f"not 0 <= {name} < math.inf"
+            # Of the kind that rates are: an integer would be converted to be compared.
+            return f"not 0.0 <= {name} < math.inf"
         case "real":
             return f"not -math.inf < {name} < math.inf"
         case "flag":
@@ -55,7 +56,7 @@ def _wrong(parameter: Parameter) -> str:
         case "count[]":
             return f"not all(isinstance(entry, int) for entry in {name})"
         case "rate[]":
-            return f"not all(0 <= entry < math.inf for entry in {name})"
+            return f"not all(0.0 <= entry < math.inf for entry in {name})"
         case "real[]":
             return f"not all(-math.inf < entry < math.inf for entry in {name})"
 

@@ -138,6 +138,25 @@ def test_a_curve_is_binary64_in_the_shape_of_the_steps(bound: lrgen.Bound) -> No
     assert bound.curve(7).shape == ()
 
 
+def test_chunks_together_are_the_curve(bound: lrgen.Bound) -> None:
+    steps = range(5, 100_000, 7)
+
+    chunks = list(bound.chunks(steps, size=1_000))
+
+    assert {len(chunk) for chunk in chunks[:-1]} == {1_000}
+    np.testing.assert_array_equal(np.concatenate(chunks), bound.curve(steps))
+    assert [chunk.tolist() for chunk in bound.chunks(range(3), size=2)] == [
+        [bound(0), bound(1)],
+        [bound(2)],
+    ]
+    assert list(bound.chunks(range(0))) == []
+
+
+def test_a_chunk_of_nothing_is_refused(bound: lrgen.Bound) -> None:
+    with pytest.raises(ValueError, match="size must be an integer >= 1, got 0"):
+        bound.chunks(range(3), size=0)
+
+
 def test_step_curve_and_exact_value_agree_to_the_last_bits(bound: lrgen.Bound) -> None:
     steps = [0, 1, 1_999, 2_000, 2_001, 50_000, 99_998, 99_999, 100_000, 2**31 - 1, 2**53]
     for step, on_curve in zip(steps, bound.curve(steps)):

@@ -253,3 +253,14 @@ def test_a_flax_train_state_read_back_goes_on_bitwise() -> None:
             state = update(state)
 
         assert serialization.to_bytes(whole) == serialization.to_bytes(state), f"after {stop}"
+
+
+def test_the_gradient_of_a_list_is_taken_through_jit_and_scan_from_outside() -> None:
+    """There ``enable_x64`` no longer holds; plain indexing raises a TypeError."""
+    module = load_emitted("jax", "piecewise_constant")
+
+    def total(values: jax.Array) -> jax.Array:
+        schedule = module.piecewise_constant(boundaries=[2, 5], values=values)
+        return jax.lax.scan(lambda sum_, step: (sum_ + schedule(step), None), 0.0, jnp.arange(9))[0]
+
+    assert jax.grad(jax.jit(total))(jnp.array([0.3, 0.2, 0.1])).tolist() == [2.0, 3.0, 4.0]
