@@ -207,7 +207,7 @@ def test_a_graph_that_keeps_the_steps_it_was_captured_with_is_noticed() -> None:
 BREAKS = [
     ("torch-eager", "torch", "torch.where(step < warmup_steps", "torch.where(step <= warmup_steps"),
     ("torch-eager", "torch", ".double() / max(total", ".float() / max(total"),
-    ("torch-scheduler", "torch", "return end_lr", "return peak_lr"),
+    ("torch-scheduler", "torch", 'group["lr"] = end_lr + (', 'group["lr"] = ('),
     ("jax-jit", "jax", "jnp.sin(", "jnp.cos("),
     ("jax-vmap", "jax", "total_steps - step) /", "total_steps - step + 1) /"),
 ]

@@ -17,13 +17,19 @@ def load_emitted(backend: str, name: str) -> ModuleType:
     ``<generated>`` is the environment variable ``LRGEN_GENERATED``, or ``generated/`` here.
     """
     path = emitted_path(backend, name)
-    spec = importlib.util.spec_from_file_location(f"{backend}_{name}_{next(_numbers)}", path)
+    spec = importlib.util.spec_from_file_location(_own_name(f"{backend}_{name}"), path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # pickle looks classes up by the name of their module
     spec.loader.exec_module(module)
     return module
+
+
+def _own_name(name: str) -> str:
+    """``name`` with a number that no module in this process has, whoever has loaded it."""
+    names = (f"{name}_{number}" for number in _numbers)
+    return next(own for own in names if own not in sys.modules)
 
 
 def generated_folder() -> Path:
@@ -48,7 +54,7 @@ def load_broken(
     assert found, f"{before!r} does not stand in {backend}_schedules/{name}.py"
     if everywhere:
         head = head.replace(before, after)
-    module = ModuleType(f"{backend}_{name}_broken_{next(_numbers)}")
+    module = ModuleType(_own_name(f"{backend}_{name}_broken"))
     sys.modules[module.__name__] = module
     exec(compile(head + after + tail, module.__name__, "exec"), module.__dict__)
     return module

@@ -63,6 +63,10 @@ def folder(tmp_path_factory) -> Path:
             if not line.startswith("make"):
                 done = lrgen(line, found)
                 assert 0 == done.returncode, f"line {block.line}: {done.stdout}"
+    for block in PROGRAMS:
+        if "open(" in block.text:  # it writes what a command below it reads
+            done = run([sys.executable, "-c", block.text], found)
+            assert 0 == done.returncode, f"line {block.line}: {done.stdout}"
     return found
 
 
