@@ -214,11 +214,24 @@ def _scheduler(schedule: Schedule, rate: Sequence[str]) -> SchedulerView:
 def _own_values(schedule: Schedule, own: Sequence[str]) -> tuple[str, ...]:
     if not own:
         return ("own: list[tuple[float, ...]] = [()] * len(groups)",)
-    taken = ", ".join(p.name if p.name in own else "_" for p in _ordered(schedule))
     if len(schedule.parameters) == 1:
         return ("own = values",)
+    taken = [p.name if p.name in own else "_" for p in _ordered(schedule)]
     kept = f"({', '.join(own)})" if len(own) > 1 else f"({own[0]},)"
-    return fitting([f"own = [{kept} for {taken} in values]"], schedule, COLUMNS - 8)
+    line = f"own = [{kept} for {', '.join(taken)} in values]"
+    if len(line) <= COLUMNS - 8:
+        return (line,)
+    values = _in_brackets("    ", own) if len(kept) > COLUMNS - 12 else [f"    {kept}"]
+    loop = [f"    for {', '.join(taken)} in values"]
+    if len(loop[0]) > COLUMNS - 8:
+        loop = _in_brackets("    for ", taken)
+        loop[-1] += " in values"
+    return ("own = [", *values, *loop, "]")
+
+
+def _in_brackets(head: str, names: Sequence[str]) -> list[str]:
+    """``names`` as a tuple of one line each."""
+    return [f"{head}(", *(f"        {name}," for name in names), "    )"]
 
 
 def _shared_values(names: Sequence[str]) -> tuple[str, ...]:

@@ -114,7 +114,9 @@ def same_curve(key: str) -> None:
         np.testing.assert_array_equal(ported.curve(at), dialect.curve(at))
 
 
-@pytest.mark.parametrize("key", ["torch/OneCycleLR", "optax/sgdr_schedule"])
+@pytest.mark.parametrize(
+    "key", ["torch/OneCycleLR", "optax/sgdr_schedule", "timm/CosineLRScheduler"]
+)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_port_is_emitted_for_every_backend(key: str, backend: str) -> None:
     compile(lrgen.port(pasted(key)).code(backend), key, "exec")
