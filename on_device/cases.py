@@ -109,7 +109,7 @@ class Checkout:
         """Import one emitted module from its file, as someone who copied it away would."""
         path = self.generated / f"{backend}_schedules" / f"{schedule}.py"
         spec = importlib.util.spec_from_file_location(
-            f"{backend}_{schedule}_{next(_numbers)}", path
+            f"on_device_{backend}_{schedule}_{next(_numbers)}", path
         )
         assert spec is not None
         assert spec.loader is not None
