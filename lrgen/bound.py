@@ -15,16 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .backends import BACKENDS
 from .catalogue import find
 from .errors import SpecError, did_you_mean, quoted
 from .evaluate import Arithmetic
 from .expr import Expr, Kind, names_in
+from .numpy_code import numpy_function
 from .pipeline import checked, library
 from .recheck import compiled
-from .render import render
 from .resolve import Library
-from .rewrite import facts_of, piece_facts
 from .sampling import allowed
 from .schedule import Caution, Parameter, Schedule, Value
 from .vectors import exact_value
@@ -224,13 +222,7 @@ class _Code:
     @cached_property
     def numpy(self) -> Callable[..., NDArray[np.float64]]:
         """The function of the emitted NumPy module."""
-        rewritten = self._rewritten
-        facts, always = piece_facts(rewritten), facts_of(rewritten)
-        emitted = render(rewritten, BACKENDS["numpy"], facts, always)
-        scope: dict[str, Any] = {"__name__": emitted.path}
-        exec(compile(emitted.text, f"<{emitted.path}>", "exec"), scope)
-        function: Callable[..., NDArray[np.float64]] = scope[rewritten.name]
-        return function
+        return numpy_function(self._rewritten)
 
 
 class Bound:

@@ -192,7 +192,7 @@ class Guards:
                 return True
             case Apply(op="neg", args=(a,)):
                 return self._is_surely_negative(a, scope)
-            case Apply(op="+" | "*" | "/" | "min" | "max" | "**" | "if" as op, args=args):
+            case Apply(op="+" | "*" | "/" | "min" | "**" | "if" as op, args=args):
                 operands = args[1:] if op == "if" else args[:1] if op == "**" else args
                 return all(
                     scope.known.range(self._full(a)).at_least(0) and self._rounds_safely(a, scope)

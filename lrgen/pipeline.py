@@ -20,7 +20,7 @@ one of them.
     6  exact (sympy), guard, inline, lower, parameters, sampling
     7  automaton, backends/, describe, plot/ (matplotlib), remember, rewrite, traces, vectors
     8  describe_traces, induction, prove, recheck, render (jinja2), resolve, trace_vectors
-    9  prove_traces, recheck_traces
+    9  numpy_code, prove_traces, recheck_traces
     10 pipeline
     11 bound, fitting/, listing, stages
     12 compare/, porting/

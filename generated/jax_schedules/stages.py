@@ -95,7 +95,7 @@ def _rate(
     start = _entry(start_rates, stage)
     end = _entry(end_rates, stage)
     positive_start = jnp.maximum(start, 1e-30)
-    positive_end = jnp.maximum(jnp.maximum(end, 1e-30), 0.0)
+    positive_end = jnp.maximum(end, 1e-30)
     remaining = (length - elapsed) / length
 
     after = _entry(end_rates, last)

@@ -126,7 +126,7 @@ def _rate(
     start = _entry(start_rates, stage, "float64")
     end = _entry(end_rates, stage, "float64")
     positive_start = maximum(start, 1e-30)
-    positive_end = maximum(maximum(end, 1e-30), 0.0)
+    positive_end = maximum(end, 1e-30)
     remaining = cast(length - elapsed, "float64") / cast(length, "float64")
 
     after = end_rates[last]

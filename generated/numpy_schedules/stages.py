@@ -66,7 +66,7 @@ def stages(
     start = np.asarray(start_rates, np.float64)[stage]
     end = np.asarray(end_rates, np.float64)[stage]
     positive_start = np.maximum(start, 1e-30)
-    positive_end = np.maximum(np.maximum(end, 1e-30), 0.0)
+    positive_end = np.maximum(end, 1e-30)
     remaining = (length - elapsed) / length
 
     after = end_rates[last]

@@ -131,5 +131,5 @@ def stages(
         )
     progress = elapsed / length
     positive_start = max(start, 1e-30)
-    positive_end = max(max(end, 1e-30), 0.0)
+    positive_end = max(end, 1e-30)
     return positive_start * (positive_end / positive_start) ** progress

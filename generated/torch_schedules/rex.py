@@ -119,32 +119,25 @@ class RexLR(LRScheduler):
             raise ValueError(f"epoch must be an integer >= 0, got {epoch}")
         self.last_epoch = epoch
 
+        # One that is no longer there: a new tensor, or a float.
+        if self._tensors and any(group["lr"] is not lr for group, lr in self._tensors):
+            self._join()
+        _write_rates(epoch, self._rows, *self._shared)
+        for leader, others in self._followers:
+            rate = leader["lr"]
+            for group in others:
+                group["lr"] = rate
         if self._tensors:
-            self._fill(epoch)
-            return
-        _write_rates(epoch, self._rows, *self._shared)
-        for leader, others in self._followers:
-            rate = leader["lr"]
-            for group in others:
-                group["lr"] = rate
+            self._fill()
 
-    def _fill(self, epoch: int) -> None:
-        """Write the rates where some are tensors: those on the CPU are filled in one call."""
-        for group, lr in self._tensors:
-            if group["lr"] is not lr:  # a new tensor, or a float
-                self._join()
-                break
-        _write_rates(epoch, self._rows, *self._shared)
-        for leader, others in self._followers:
-            rate = leader["lr"]
-            for group in others:
-                group["lr"] = rate
-        if self._numbers is None:
+    def _fill(self) -> None:
+        """Bring the rates of the rows into tensors: those on the CPU are filled in one call."""
+        if self._buffer is None:
             for lr, row in self._filled:
                 lr.fill_(row[0]["lr"])
         else:
             for index, row in enumerate(self._rows):
-                self._numbers[index] = row[0]["lr"]
+                self._buffer[index] = row[0]["lr"]
             torch._foreach_copy_(self._targets, self._sources)
 
     def get_lr(self) -> list[float | Tensor]:
@@ -305,17 +298,17 @@ class RexLR(LRScheduler):
                 self._followers.append((floats[0], floats[1:]))
         self._tensors = [(g, g["lr"]) for g in groups if isinstance(g["lr"], Tensor)]
         self._filled = [(lr, self._rows[place]) for lr, place in places.items()]
-        self._numbers: array.array[float] | None = None
+        self._buffer: array.array[float] | None = None
         if len(places) > 1 and all(lr.device.type == "cpu" for lr in places):
             # Memory that torch sees as one tensor for each row.
-            self._numbers = array.array("d", bytes(8 * len(self._rows)))
-            numbers = torch.frombuffer(self._numbers, dtype=torch.float64).unbind()
+            self._buffer = array.array("d", bytes(8 * len(self._rows)))
+            numbers = torch.frombuffer(self._buffer, dtype=torch.float64).unbind()
             self._targets = list(places)
             self._sources = [numbers[place] for place in places.values()]
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy is made from: it plans anew, for tensors of its own."""
-        return {**self.__dict__, "_first": None, "_numbers": None, "_sources": None}
+        return {**self.__dict__, "_first": None, "_buffer": None, "_sources": None}
 
 
 def _check(

@@ -15,8 +15,8 @@ from ..schedule import KIND_OF_TYPE, Let, Parameter, Piece, Schedule, expand, va
 from .checks import check_lines
 from .companions import Companions, needed, uses_module
 from .host import Table, spelling_in
-from .layout import COLUMNS
-from .wording import escaped, header, quantity, wrapped
+from .layout import COLUMNS, fitting
+from .wording import escaped, header, quantity
 
 if TYPE_CHECKING:
     from .remembering import RememberingView
@@ -118,7 +118,7 @@ def view_of(
     code = (*body, *check, *more_code, *brought)
     modules = sorted({*always, *(name for name in STDLIB if uses_module(name, code))})
     own_types, own_casts = own_types or {}, own_casts or {}
-    call = tuple(wrapped(f"_check({', '.join(names)})", rest="    ")) if names else ()
+    call = fitting([f"_check({', '.join(names)})"], schedule, COLUMNS - 8) if names else ()
     return View(
         schedule=schedule,
         header=header(schedule),

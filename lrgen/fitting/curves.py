@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends import BACKENDS
 from ..catalogue import catalogue, dialects, find, libraries, library_of
 from ..errors import did_you_mean, quoted
 from ..evaluate import Arithmetic, NotFinite
 from ..expr import Apply, walk
 from ..lower import lowered
+from ..numpy_code import numpy_function
 from ..pipeline import library
-from ..render import render
-from ..rewrite import facts_of, piece_facts
 from ..sampling import boundaries
 from ..schedule import Parameter, Schedule, Value
 from ..vectors import exact_value
@@ -47,12 +45,7 @@ class Candidate:
         What a rewritten form gains, the last bits, is far below what a log tells, and finding it
         takes longer than the search.
         """
-        written = lowered(self.schedule)
-        emitted = render(written, BACKENDS["numpy"], piece_facts(written), facts_of(written))
-        scope: dict[str, Any] = {"__name__": emitted.path}
-        exec(compile(emitted.text, f"<{emitted.path}>", "exec"), scope)
-        function: Callable[..., Any] = scope[written.name]
-        return function
+        return numpy_function(lowered(self.schedule))
 
     def __reduce__(self) -> tuple[type[Candidate], tuple[str, Schedule]]:
         # Compiled code stays in its process.

@@ -237,8 +237,8 @@ def asked_of(source: Source, call: Call, notes: tuple[str, ...] = ()) -> Asked:
     document, how = source.document, shape(source)
     taken = signature(how.signature)
     given = taken.bound(call)
-    # What goes into **kw is an argument all the same where the dialect has it.
-    given |= {n: v for n, v in call.keywords.items() if n in document.parameters}
+    # What goes into **kw is an argument all the same: one that the dialect has, or refused below.
+    given |= call.keywords
     missing = [n for n in taken.names if n not in given and n not in taken.defaults]
     values: dict[str, Any] = {}
     used = {*document.parameters, *how.beside}

@@ -249,11 +249,8 @@ class _Composer:
 
     def milestones(self, starts: Sequence[int]) -> dict[int, str]:
         """A parameter for each update at which another member takes over."""
-        names = (
-            ["milestone"]
-            if len(starts) == 1
-            else [f"milestone_{n + 1}" for n in range(len(starts))]
-        )
+        numbered = [f"milestone_{number}" for number in range(1, len(starts) + 1)]
+        names = numbered if len(starts) > 1 else ["milestone"]
         for name, start in zip(names, starts):
             doc = "Update at which the next schedule takes over."
             self.parameters[name] = ParameterShape(type="steps", default=start, doc=doc)
@@ -400,12 +397,8 @@ class _Composer:
 
     def require_of(self, member: Asked, names: Mapping[str, str]) -> None:
         """What the dialect requires of the parameters that are open here."""
+        fixed = {n: _literal(p.default) for n, p in member.document.parameters.items()}
         for rule in member.document.require:
-            fixed = {
-                n: _literal(p.default)
-                for n, p in member.document.parameters.items()
-                if n not in names
-            }
             if set(_WORD.findall(rule)) & names.keys():
                 self.require.append(_renamed(rule, {**fixed, **names}))
 

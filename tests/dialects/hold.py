@@ -7,6 +7,8 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -39,6 +41,16 @@ def length(source: Random, least: int = 0) -> int:
 
 def share(source: Random) -> float:
     return source.choice([1.0, 0.5, 0.1, 0.999, source.random()])
+
+
+@cache
+def cycle_starts(first: int, growth: float, last: int) -> list[int]:
+    """The first steps of growing cycles, up to ``last``."""
+    found, start, wide = [], Fraction(0), Fraction(first)
+    while start <= last:
+        found.append(math.ceil(start))
+        start, wide = start + wide, wide * Fraction(str(growth))
+    return found
 
 
 def metrics(source: Random, count: int = METRICS) -> list[float]:

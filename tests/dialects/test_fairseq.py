@@ -12,14 +12,13 @@ import math
 import tomllib
 from bisect import bisect_right
 from collections.abc import Callable
-from fractions import Fraction
-from functools import cache
 from random import Random
 from typing import Any
 
 import numpy as np
 import peers
 import pytest
+from hold import cycle_starts
 from numpy.typing import NDArray
 from peers import Deviation, Draw, Parameters
 
@@ -240,23 +239,13 @@ def completed(name: str, parameters: Parameters) -> Parameters:
     return {**{key: entry.default for key, entry in own.items()}, **parameters}
 
 
-@cache
-def starts(first: int, growth: float) -> list[int]:
-    """The first updates of growing cycles, up to ``STEPS``."""
-    found, start, wide = [], Fraction(0), Fraction(first)
-    while start <= STEPS:
-        found.append(math.ceil(start))
-        start, wide = start + wide, wide * Fraction(str(growth))
-    return found
-
-
 def misplaced(p: Parameters, step: int) -> bool:
     """Whether fairseq takes ``step`` for one of a neighboring cycle: see deviations.toml."""
     growth, first = p.get("t_mult", 1.0), p.get("lr_period_updates", 1)
     now = step - p["warmup_updates"] if growth != 1 else -1
     if now < 0:
         return False
-    index = bisect_right(starts(first, growth), now) - 1
+    index = bisect_right(cycle_starts(first, growth, STEPS), now) - 1
     return index != math.floor(math.log(1 - now / first * (1 - growth), growth))
 
 

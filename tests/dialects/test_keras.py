@@ -19,6 +19,7 @@ from typing import Any
 
 import peers
 import pytest
+from keras_draws import length, often_zero, rate
 from peers import Deviation, Draw, Parameters
 
 from lrgen import catalogue
@@ -36,22 +37,6 @@ SUBNORMAL = 2.0**-145
 RATES = ("initial_learning_rate", "end_learning_rate", "warmup_target")
 
 Answers = dict[str, list[list[Any]]]
-
-
-def rate(source: Random) -> float:
-    return source.choice([0.1, 1.0, 3e-4, 10 ** source.uniform(-5, 1)])
-
-
-def often_zero(source: Random) -> float:
-    return source.choice([0.0, rate(source)])
-
-
-def length(source: Random, least: int = 0) -> int:
-    return max(least, source.choice([least, 1, 2, 3, 5, 10, source.randrange(1, 45)]))
-
-
-def share(source: Random) -> float:
-    return source.choice([1.0, 0.5, 0.1, 0.0, source.random()])
 
 
 def stairs(source: Random) -> Parameters:

@@ -23,6 +23,7 @@ import numpy as np
 import peers
 import pytest
 import tensorflow_peer
+from keras_draws import length, often_zero, rate, share
 from numpy.typing import NDArray
 from peers import Deviation, Draw, Parameters
 
@@ -40,22 +41,6 @@ FLUSHED = 2.0**-122
 """TensorFlow takes for 0 what is below the least normal float32, then multiplies by up to 10."""
 TURNS = 4e-13
 """What a cosine of up to a hundred turns loses, of its height."""
-
-
-def rate(source: Random) -> float:
-    return source.choice([0.1, 1.0, 3e-4, 10 ** source.uniform(-5, 1)])
-
-
-def often_zero(source: Random) -> float:
-    return source.choice([0.0, rate(source)])
-
-
-def length(source: Random, least: int = 0) -> int:
-    return max(least, source.choice([least, 1, 2, 3, 5, 10, source.randrange(1, 45)]))
-
-
-def share(source: Random) -> float:
-    return source.choice([1.0, 0.5, 0.1, 0.0, source.random()])
 
 
 def flag(source: Random) -> bool:

@@ -7,8 +7,6 @@ import math
 import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
-from fractions import Fraction
-from functools import cache
 from random import Random
 from typing import Any
 
@@ -16,6 +14,7 @@ import by_path
 import numpy as np
 import peers
 import pytest
+from hold import cycle_starts
 from numpy.typing import NDArray
 from peers import Deviation, Draw, Parameters
 
@@ -179,23 +178,13 @@ def of_scale(parameters: Parameters) -> float:
     return GROWING if parameters.get("cycle_mul", 1.0) != 1 else peers.OF_SCALE
 
 
-@cache
-def starts(first: int, growth: float) -> list[int]:
-    """The first steps of growing cycles, up to ``STEPS``."""
-    found, start, wide = [], Fraction(0), Fraction(first)
-    while start <= STEPS:
-        found.append(math.ceil(start))
-        start, wide = start + wide, wide * Fraction(str(growth))
-    return found
-
-
 def misplaced(parameters: Parameters, step: int) -> bool:
     """Whether timm takes ``step`` for one of a neighboring cycle: see deviations.toml."""
     growth, first = parameters.get("cycle_mul", 1.0), parameters.get("t_initial", 1)
     if growth == 1:
         return False
     now = step - (parameters["warmup_t"] if parameters["warmup_prefix"] else 0)
-    index = bisect_right(starts(first, growth), now) - 1
+    index = bisect_right(cycle_starts(first, growth, STEPS), now) - 1
     return now >= 0 and index != math.floor(math.log(1 - now / first * (1 - growth), growth))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import warnings
 from random import Random
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import peers
 import pytest
 import torch
+from hold import length, metrics, rate, share
 from numpy.typing import NDArray
 from peers import Deviation, Draw, Parameters
 from torch.optim import lr_scheduler, swa_utils
@@ -35,18 +35,6 @@ NOT_OF_MOMENTUM = {"base_lr", "max_lr", "div_factor", "final_div_factor"}
 # PyTorch has no default, or None.
 OWN_DEFAULTS = {"base_lr", "max_lr", "step_size", "milestones", "gamma", "T_max", "T_0", "swa_lr"}
 OWN_DEFAULTS |= {"total_steps", "step_size_down"}
-
-
-def rate(source: Random) -> float:
-    return source.choice([0.1, 1.0, 3e-4, 10 ** source.uniform(-6, 1)])
-
-
-def length(source: Random, least: int = 0) -> int:
-    return max(least, source.choice([least, 1, 2, 3, 5, 10, source.randrange(1, 60)]))
-
-
-def share(source: Random) -> float:
-    return source.choice([1.0, 0.5, 0.1, 0.999, source.random()])
 
 
 def step_lr(source: Random) -> Parameters:
@@ -162,16 +150,6 @@ CURVES: dict[str, Draw] = {
     "SWALR": swa_lr,
 }
 PLATEAU = "ReduceLROnPlateau"
-
-
-def metrics(source: Random, count: int) -> list[float]:
-    """Observations that stay, improve a little or a lot, and now and then are no number."""
-    found, level = [], source.choice([1.0, 0.0, -1.0])
-    for _ in range(count):
-        level += source.choice([0.0, 0.0, -0.25, 0.25, source.gauss(0, 1e-4), source.gauss(0, 1)])
-        odd = source.random()
-        found.append(math.nan if odd < 0.03 else math.inf if odd < 0.04 else level)
-    return found
 
 
 # -- PyTorch's own -----------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def test_a_copy_fills_rates_of_its_own(duplicate: Callable[[Any], Any], kind: st
 
 
 def test_the_rates_notice_a_copy_that_keeps_the_plan() -> None:
-    kept = 'return {**self.__dict__, "_first": None, "_numbers": None, "_sources": None}'
+    kept = 'return {**self.__dict__, "_first": None, "_buffer": None, "_sources": None}'
     module = load_broken("torch", "cosine_warmup", kept, "return self.__dict__")
     optimizer = make_optimizer([as_double(base) for base in BASES])
     scheduler = module.CosineWarmupLR(optimizer, **PLAN)

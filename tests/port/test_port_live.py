@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch.optim import lr_scheduler, swa_utils
+from walked import optimizer_of, rates
 
 import lrgen
 
@@ -53,26 +54,11 @@ KERAS = {
 }
 
 
-def optimizer() -> torch.optim.Optimizer:
-    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3, momentum=0.9)
-
-
-def rates(scheduler: Any, steps: int) -> list[float]:
-    found = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for _ in range(steps):
-            found.append(float(scheduler.optimizer.param_groups[0]["lr"]))
-            scheduler.optimizer.step()
-            scheduler.step()
-    return found
-
-
 @pytest.mark.parametrize("name", TORCH)
 def test_a_scheduler_of_torch_is_read(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        scheduler = TORCH[name](optimizer())
+        scheduler = TORCH[name](optimizer_of(0.3))
     found = lrgen.port(scheduler)
 
     np.testing.assert_allclose(
@@ -85,19 +71,21 @@ def test_a_scheduler_of_torch_is_read(name: str) -> None:
 def test_a_scheduler_is_read_from_its_first_step_wherever_it_is(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fresh, stepped = TORCH[name](optimizer()), TORCH[name](optimizer())
+        fresh, stepped = TORCH[name](optimizer_of(0.3)), TORCH[name](optimizer_of(0.3))
     rates(stepped, 3)
 
     assert lrgen.port(fresh).spec == lrgen.port(stepped).spec
 
 
 def test_a_plateau_of_torch_is_read() -> None:
-    scheduler = lr_scheduler.ReduceLROnPlateau(optimizer(), factor=0.5, patience=1, min_lr=0.1)
+    scheduler = lr_scheduler.ReduceLROnPlateau(
+        optimizer_of(0.3), factor=0.5, patience=1, min_lr=0.1
+    )
     theirs = []
     for metric in [1.0] * 9:
         scheduler.step(metric)
         theirs.append(scheduler.get_last_lr()[0])
-    fresh = lr_scheduler.ReduceLROnPlateau(optimizer(), factor=0.5, patience=1, min_lr=0.1)
+    fresh = lr_scheduler.ReduceLROnPlateau(optimizer_of(0.3), factor=0.5, patience=1, min_lr=0.1)
 
     assert theirs == lrgen.port(fresh).bound.trace([1.0] * 9).tolist()
 
@@ -118,7 +106,7 @@ def test_what_keras_serializes_is_read() -> None:
 
 
 def test_a_function_within_a_scheduler_is_asked_for_as_text() -> None:
-    scheduler = lr_scheduler.LambdaLR(optimizer(), lambda step: 0.5)
+    scheduler = lr_scheduler.LambdaLR(optimizer_of(0.3), lambda step: 0.5)
     with pytest.raises(ValueError, match="Give its text"):
         lrgen.port(scheduler)
 

@@ -26,6 +26,10 @@ REFUSED = {
         "CyclicLR(o, 0.1, 1.0, scale_fn=f)",
         "changes the curve in a way that torch/CyclicLR does not know",
     ),
+    "an argument among others that no one has": (
+        "big_vision.utils.create_learning_rate_schedule(100, warmup_stepz=10)",
+        "has no argument 'warmup_stepz'. Did you mean 'warmup_steps'?",
+    ),
     "a loop": ("for e in range(3): s.step()", "line 1: only imports, assignments and calls"),
     "half a call": ("StepLR(o,", "not Python"),
     "milestones that decrease": (

@@ -5,36 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch.optim import lr_scheduler
-from torch.optim.lr_scheduler import *  # noqa: F403  what a pasted call names
+from walked import optimizer_of, rates
 
 import lrgen
 
 STEPS = 60
 DRAWS = 25
 MANY = 400
-Made = tuple[str, Any]
-
-
-def optimizer_of(rate: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=rate, momentum=0.9)
-
-
-def rates(scheduler: Any, steps: int = STEPS) -> list[float]:
-    """What the optimizer would be stepped with, at each update."""
-    found = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for _ in range(steps):
-            found.append(float(scheduler.optimizer.param_groups[0]["lr"]))
-            scheduler.optimizer.step()
-            scheduler.step()
-    return found
 
 
 def share(source: Random) -> float:
@@ -90,7 +71,7 @@ def compared(call: str, rate: float = 0.1) -> None:
     names = {**vars(lr_scheduler), "optimizer": optimizer_of(rate)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = rates(eval(call, names))
+        theirs = rates(eval(call, names), STEPS)
     ours = lrgen.port(call, base_lr=rate).bound.curve(range(STEPS))
 
     np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15 * rate, err_msg=call)
@@ -116,4 +97,4 @@ def test_a_milestone_one_update_late_is_found() -> None:
     ours = lrgen.port(call).bound.curve(range(STEPS))
     late = eval(call.replace("9", "10"), {**vars(lr_scheduler), "optimizer": optimizer_of(0.1)})
 
-    assert not np.allclose(ours, rates(late), rtol=1e-12)
+    assert not np.allclose(ours, rates(late, STEPS), rtol=1e-12)
