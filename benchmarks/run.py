@@ -27,9 +27,10 @@ import jax_cost
 import keras_cost
 import numpy_cost
 import python_cost
+import torch_plateau_steps
 from measure import GENERATED, LRGEN, Row, line, load, run
 
-MODULES = (build_cost, python_cost, numpy_cost, jax_cost, keras_cost)
+MODULES = (build_cost, python_cost, numpy_cost, jax_cost, keras_cost, torch_plateau_steps)
 OTHERS = tuple(comparison for module in MODULES for comparison in module.COMPARISONS)
 
 
@@ -133,7 +134,26 @@ def torch_compiled() -> Iterator[Row]:
             ours.compilations <= 3,
             "compilations",
         )
+        yield Row(
+            f"torch compiled {what}, after two updates",
+            ours.later,
+            theirs.later,
+            peer,
+            "none",
+            ours.later == 0,
+            "compilations",
+        )
         yield ratio(f"torch compiled {what}, an update", ours.seconds, theirs.seconds, peer, None)
+    for what, found in compiled.regions(lambda name: load("torch", name)):
+        yield Row(
+            f"torch compiled {what}, with the schedule",
+            found["ours"],
+            found["peer"],
+            "a constant tensor lr, and a count",
+            "at most 1 us more",
+            found["ours"] <= found["peer"] + 1e-6,
+            note="" if "one graph" in what else compiled.APART,
+        )
 
 
 def ratio(name: str, ours: float, peer: float, peer_is: str, limit: float | None) -> Row:
