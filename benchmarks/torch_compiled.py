@@ -82,8 +82,8 @@ def ours(load: Load, build: Callable[[list[Tensor], Tensor, Tensor], Optimizer])
         lr.copy_(rate(step, base_lr=0.1, total_steps=100_000))
         if driven:
             momentum.copy_(momentum_rate(step))
+        step.add_(1)  # before the optimizer, which would leave it in a graph of its own
         optimizer.step()
-        step.add_(1)
 
     return measured(update, lambda: None)
 
