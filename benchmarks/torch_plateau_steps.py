@@ -18,7 +18,8 @@ GROUPS = (1, 8, 64)
 RATES = {"": 1 / 64, ", one base rate": 0.0}
 METRICS = (1.0, 0.5, 0.5, 0.75, 0.75, 0.75, 0.25, 0.25, 0.5, 0.25, 0.25, 0.125)
 NEVER = 10**9
-RARE = "asks each group for its rate at every observation, torch where a cut is due"
+ASKS = "asks each group for its rate at every observation, torch where a cut is due"
+ANEW = "a rate is computed from its base, torch's is multiplied"
 
 
 def torch_plateau(rounds: int = 150) -> Iterator[Row]:
@@ -57,7 +58,7 @@ def measured(
     }
     found = fastest(timers, rounds=rounds, number=50 if tensor else 200)
     share = 1.0 if patience == 0 else 0.15 if tensor else 0.30
-    own = ours.__name__ == "PlateauTorchLR" and len(set(lrs)) > 1
+    asks = ours.__name__ == "PlateauTorchLR" and len(set(lrs)) > 1
     return Row(
         title,
         found["ours"],
@@ -67,7 +68,7 @@ def measured(
         found["ours"] <= share * found["peer"],
         floor=found["floor"],
         floor_is="a bare comparison",
-        note=RARE if own else "",
+        note=ANEW if patience == 0 else ASKS if asks else "",
     )
 
 

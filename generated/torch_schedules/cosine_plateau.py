@@ -336,7 +336,7 @@ class CosinePlateauLR(LRScheduler):
         self._plan_updates()
 
     def _write(self, rates: Sequence[float]) -> None:
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+        for group, rate in zip(self._groups, rates):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:

@@ -298,16 +298,14 @@ class PlateauKerasLR(ReduceLROnPlateau):
         self._memories = list(memories.values())
 
     def _write(self, rates: Sequence[float]) -> None:
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+        for group, rate in zip(self._groups, rates):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
 
     def _rates(self) -> list[float]:
-        return [
-            _rate(state, values) for state, values in zip(self.states, self._values, strict=True)
-        ]
+        return [_rate(state, values) for state, values in zip(self.states, self._values)]
 
 
 def _check(
