@@ -144,7 +144,7 @@ class CosinePlateauLR(LRScheduler):
             _observe(metric, state, values)
             if state.reductions != before:
                 changed = True
-        if changed and self.last_epoch >= 0:
+        if changed and self.last_epoch >= 0:  # else a SequentialLR has not come to this member yet
             self._write(self._rates())
 
     def step(self, epoch: int | None = None) -> None:
