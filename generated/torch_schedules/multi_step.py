@@ -379,17 +379,10 @@ def _scalar(number: float, step: Tensor) -> float | Tensor:
 
 def _reached(places: Sequence[int], step: Tensor) -> Tensor:
     """How many of the rising ``places`` are at most ``step``."""
-    if _unrolled(places):
+    if torch.compiler.is_compiling() and len(places) <= 64:
+        # A comparison for each: they fuse, where a search is a kernel of its own.
         return sum(((step >= place).long() for place in places), torch.zeros_like(step))
     return torch.bucketize(step, _table(places, torch.int64, step.device), right=True)
-
-
-def _unrolled(values: Sequence[float]) -> bool:
-    """Whether to write out each value, so that compiled code fuses them and follows their changes.
-
-    A list that is longer would take long to compile.
-    """
-    return torch.compiler.is_compiling() and len(values) <= 16
 
 
 def _table(values: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:

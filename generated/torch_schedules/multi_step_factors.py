@@ -390,7 +390,8 @@ def _like(lr: float | Tensor, value: float) -> float | Tensor:
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:
     """``values[index]``."""
-    if _unrolled(values):
+    if torch.compiler.is_compiling() and len(values) <= 16:
+        # A choice for each: compiled code follows a value that changes. More compile slowly.
         ones = torch.ones_like(index, dtype=dtype)
         entry = ones * values[0]
         for place, value in enumerate(values[1:], 1):
@@ -402,17 +403,10 @@ def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor
 
 def _reached(places: Sequence[int], step: Tensor) -> Tensor:
     """How many of the rising ``places`` are at most ``step``."""
-    if _unrolled(places):
+    if torch.compiler.is_compiling() and len(places) <= 64:
+        # A comparison for each: they fuse, where a search is a kernel of its own.
         return sum(((step >= place).long() for place in places), torch.zeros_like(step))
     return torch.bucketize(step, _table(places, torch.int64, step.device), right=True)
-
-
-def _unrolled(values: Sequence[float]) -> bool:
-    """Whether to write out each value, so that compiled code fuses them and follows their changes.
-
-    A list that is longer would take long to compile.
-    """
-    return torch.compiler.is_compiling() and len(values) <= 16
 
 
 def _table(values: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:

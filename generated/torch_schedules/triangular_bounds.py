@@ -400,7 +400,8 @@ def _like(lr: float | Tensor, value: float) -> float | Tensor:
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:
     """``values[index]``."""
-    if _unrolled(values):
+    if torch.compiler.is_compiling() and len(values) <= 16:
+        # A choice for each: compiled code follows a value that changes. More compile slowly.
         ones = torch.ones_like(index, dtype=dtype)
         entry = ones * values[0]
         for place, value in enumerate(values[1:], 1):
@@ -408,14 +409,6 @@ def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor
         return entry
     # gather compiles where indexing by a scalar tensor does not.
     return _table(values, dtype, index.device).gather(0, index.flatten()).view_as(index)
-
-
-def _unrolled(values: Sequence[float]) -> bool:
-    """Whether to write out each value, so that compiled code fuses them and follows their changes.
-
-    A list that is longer would take long to compile.
-    """
-    return torch.compiler.is_compiling() and len(values) <= 16
 
 
 def _table(values: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:

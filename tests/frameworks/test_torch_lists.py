@@ -27,7 +27,10 @@ from torch.utils._pytree import tree_leaves
 LISTED = [name for name in NAMES if "def _table(" in emitted_path("torch", name).read_text("utf-8")]
 AS_ON_A_DEVICE = ('device.type == "cpu" or torch.compiler', "torch.compiler")
 AS_COPIED = ('device.type == "cpu" or torch.compiler.is_compiling()', "True")
-LONGEST = 16
+WRITTEN_OUT = 16
+"""Values of the longest list that compiled code chooses from one by one."""
+COMPARED = 64
+"""Places of the longest list that it compares a step with one by one."""
 
 
 # -- what the host and the device wait for ---------------------------------------------------------
@@ -150,7 +153,9 @@ def test_entries_written_out_wrong_are_noticed(
 
 
 @pytest.mark.parametrize("way", ["copied", "made on a device", "written out"])
-@pytest.mark.parametrize("length", [0, 1, 2, LONGEST, LONGEST + 1, 200])
+@pytest.mark.parametrize(
+    "length", [0, 1, 2, WRITTEN_OUT - 3, WRITTEN_OUT - 2, COMPARED, COMPARED + 1, 200]
+)
 def test_any_length_and_any_shape(length: int, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     change = AS_ON_A_DEVICE if way == "made on a device" else ("step = step.long()",) * 2
     module = load_broken("torch", "multi_step_factors", *change)
@@ -225,22 +230,24 @@ def test_no_compiled_graph_goes_through_the_host(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["multi_step", "piecewise_linear", "stages"])
-def test_a_compiled_graph_with_a_copy_is_noticed(name: str) -> None:
-    function = getattr(load_broken("torch", name, "<= 16", "<= 0"), name)
+@pytest.mark.parametrize("name", ["multi_step_factors", "piecewise_linear", "stages"])
+@pytest.mark.parametrize("before", [f"<= {WRITTEN_OUT}", f"<= {COMPARED}"])
+def test_a_compiled_graph_with_a_copy_is_noticed(name: str, before: str) -> None:
+    function = getattr(load_broken("torch", name, before, "<= 0"), name)
 
     assert [] != host_in(graph_of(functools.partial(function, **cases(name)[0].parameters)))
 
 
 @pytest.mark.slow
 def test_a_long_list_is_a_table_of_a_compiled_graph() -> None:
-    function = load_emitted("torch", "multi_step").multi_step
-    sizes = [
-        len(graph_of(functools.partial(function, milestones=[*range(length)])).graph.nodes)
-        for length in (LONGEST, LONGEST + 1, 100)
-    ]
+    function = load_emitted("torch", "multi_step_factors").multi_step_factors
+    sizes = []
+    for length in (1, WRITTEN_OUT - 1, COMPARED, COMPARED + 1, 1_000):
+        lists = {"milestones": [*range(length)], "factors": [0.5] * length}
+        sizes.append(len(graph_of(functools.partial(function, **lists)).graph.nodes))
 
-    assert sizes[0] > sizes[1] == sizes[2]
+    assert sizes[0] < sizes[1] < 100 < sizes[2] < 250
+    assert sizes[1] > sizes[3] == sizes[4]
 
 
 # A list, values of it one after the other, and the others of the schedule.
@@ -290,7 +297,7 @@ def test_inductor_follows_a_changed_list_without_compiling_for_each(
 @pytest.mark.slow
 def test_inductor_compiles_for_each_table_of_reals() -> None:
     name, changed, lists, others = CHANGES[1]
-    module = load_broken("torch", name, "<= 16", "<= 0")
+    module = load_broken("torch", name, f"<= {WRITTEN_OUT}", "<= 0")
 
     assert 4 <= followed(module, name, changed, others, lists[:4])
 
