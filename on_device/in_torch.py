@@ -48,7 +48,11 @@ Record = Callable[[Callable[[], None]], Recording]
 
 
 def record_cuda_graph(work: Callable[[], None]) -> Recording:
-    """Capture ``work``, as PyTorch's notes on CUDA ask for: after warm-up on another stream."""
+    """Capture ``work``, as PyTorch's notes on CUDA ask for: after warm-up on another stream.
+
+    Raises:
+        RuntimeError: Where CUDA refuses to, as for a copy that the host waits for.
+    """
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -57,8 +61,13 @@ def record_cuda_graph(work: Callable[[], None]) -> Recording:
     torch.cuda.current_stream().wait_stream(stream)
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
+    try:
+        with torch.cuda.graph(graph):
+            work()
+    except RuntimeError as error:
+        # The end of a capture that was broken off raises too, and no longer says why.
+        reason = error.__context__ or error
+        raise RuntimeError(f"a CUDA graph cannot hold it: {reason}") from reason
     return graph
 
 

@@ -46,11 +46,7 @@ def batch_size_steps(
     if not torch.compiler.is_compiling():  # which would unroll a look at every entry
         _check(first_batch, milestones, factor, multiple, largest_batch)
     step = step.long()
-    grown = (
-        first_batch
-        * _scalar(factor, step)
-        ** torch.bucketize(step, step.new_tensor(milestones), right=True).double()
-    )
+    grown = first_batch * _scalar(factor, step) ** _reached(milestones, step).double()
     nearest = torch.floor(grown / multiple + 0.5).long() * multiple
     lr = torch.clamp(torch.clamp(nearest, min=multiple), max=largest_batch).double()
     return lr.to(dtype)
@@ -106,3 +102,21 @@ def _scalar(number: float, step: Tensor) -> float | Tensor:
     if not torch.compiler.is_compiling():
         return number
     return torch.zeros((), dtype=torch.float64, device=step.device) + number
+
+
+def _reached(places: Sequence[int], step: Tensor) -> Tensor:
+    """How many of the rising ``places`` are at most ``step``."""
+    if torch.compiler.is_compiling() and len(places) <= 64:
+        # A comparison for each: they fuse, where a search is a kernel of its own.
+        return sum(((step >= place).long() for place in places), torch.zeros_like(step))
+    return torch.bucketize(step, _table(places, torch.int64, step.device), right=True)
+
+
+def _table(values: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``values`` on ``device``, without a copy from the host, which would wait for the device."""
+    if device.type == "cpu" or torch.compiler.is_compiling():  # compiled code holds a constant
+        return torch.tensor(values, dtype=dtype, device=device)
+    table = torch.ones(len(values), dtype=dtype, device=device)
+    if values:  # each number as an argument of the kernel, which a CUDA graph keeps
+        torch._foreach_mul_(table.unbind(), list(values))
+    return table

@@ -65,7 +65,7 @@ def cosine_restarts_epochs(
     step = step.long()
     now = step // steps_per_epoch
     starts, lengths = _cycles(first_epochs, growth, rounding)
-    row = torch.bucketize(now, step.new_tensor(starts), right=True) - 1
+    row = _reached(starts, now) - 1
     epochs = _entry(lengths, row, torch.int64)
     elapsed = now - _entry(starts, row, torch.int64)
     begun = now - elapsed % epochs
@@ -459,9 +459,24 @@ def _scalar(number: float, step: Tensor) -> float | Tensor:
 
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:
-    """``values[index]``; ``gather`` compiles where indexing by a scalar tensor does not."""
-    table = torch.tensor(values, dtype=dtype, device=index.device)
-    return table.gather(0, index.flatten()).view_as(index)
+    """``values[index]``."""
+    if torch.compiler.is_compiling() and len(values) <= 16:
+        # A choice for each: compiled code follows a value that changes. More compile slowly.
+        ones = torch.ones_like(index, dtype=dtype)
+        entry = ones * values[0]
+        for place, value in enumerate(values[1:], 1):
+            entry = torch.where(index >= place, ones * value, entry)
+        return entry
+    # gather compiles where indexing by a scalar tensor does not.
+    return _table(values, dtype, index.device).gather(0, index.flatten()).view_as(index)
+
+
+def _reached(places: Sequence[int], step: Tensor) -> Tensor:
+    """How many of the rising ``places`` are at most ``step``."""
+    if torch.compiler.is_compiling() and len(places) <= 64:
+        # A comparison for each: they fuse, where a search is a kernel of its own.
+        return sum(((step >= place).long() for place in places), torch.zeros_like(step))
+    return torch.bucketize(step, _table(places, torch.int64, step.device), right=True)
 
 
 def _cycles(
@@ -470,6 +485,16 @@ def _cycles(
     """As :func:`_cycle_tables`, made once, but in torch.compile, which ignores caches."""
     tables = _cycle_tables if torch.compiler.is_compiling() else _kept_tables
     return tables(first, growth, rounding)
+
+
+def _table(values: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``values`` on ``device``, without a copy from the host, which would wait for the device."""
+    if device.type == "cpu" or torch.compiler.is_compiling():  # compiled code holds a constant
+        return torch.tensor(values, dtype=dtype, device=device)
+    table = torch.ones(len(values), dtype=dtype, device=device)
+    if values:  # each number as an argument of the kernel, which a CUDA graph keeps
+        torch._foreach_mul_(table.unbind(), list(values))
+    return table
 
 
 def _cycle_tables(

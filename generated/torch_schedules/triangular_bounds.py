@@ -399,6 +399,23 @@ def _like(lr: float | Tensor, value: float) -> float | Tensor:
 
 
 def _entry(values: Sequence[float], index: Tensor, dtype: torch.dtype) -> Tensor:
-    """``values[index]``; ``gather`` compiles where indexing by a scalar tensor does not."""
-    table = torch.tensor(values, dtype=dtype, device=index.device)
-    return table.gather(0, index.flatten()).view_as(index)
+    """``values[index]``."""
+    if torch.compiler.is_compiling() and len(values) <= 16:
+        # A choice for each: compiled code follows a value that changes. More compile slowly.
+        ones = torch.ones_like(index, dtype=dtype)
+        entry = ones * values[0]
+        for place, value in enumerate(values[1:], 1):
+            entry = torch.where(index >= place, ones * value, entry)
+        return entry
+    # gather compiles where indexing by a scalar tensor does not.
+    return _table(values, dtype, index.device).gather(0, index.flatten()).view_as(index)
+
+
+def _table(values: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``values`` on ``device``, without a copy from the host, which would wait for the device."""
+    if device.type == "cpu" or torch.compiler.is_compiling():  # compiled code holds a constant
+        return torch.tensor(values, dtype=dtype, device=device)
+    table = torch.ones(len(values), dtype=dtype, device=device)
+    if values:  # each number as an argument of the kernel, which a CUDA graph keeps
+        torch._foreach_mul_(table.unbind(), list(values))
+    return table

@@ -44,7 +44,7 @@ ARRAY: Table = {
     "not": spelt("~{0}", Precedence.SIGN, Precedence.ATOM),
     "at": spelt("_entry({0}, {1}, torch.int64)"),
     "at:real": spelt("_entry({0}, {1}, torch.float64)"),
-    "reached": spelt("torch.bucketize({1}, step.new_tensor({0}), right=True)"),
+    "reached": spelt("_reached({0}, {1})"),
     "product": spelt(
         "_entry(list(itertools.accumulate({0}, operator.mul, initial=1.0)), {1}, torch.float64)"
     ),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -200,6 +203,58 @@ def test_a_graph_that_keeps_the_steps_it_was_captured_with_is_noticed() -> None:
     assert tally.unequal > 400
     with pytest.raises(ValueError, match=r"replayed with a counter, step 1 gives 0\.0 instead"):
         next(rates)
+
+
+class Refusing(ByHand):
+    """Refuses what CUDA refuses while a graph is recorded: to make a tensor of the host's list."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.replay = work
+        work()  # the warm-up
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "tensor", self.refuse)
+            work()
+
+    @staticmethod
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+
+
+def test_a_refused_capture_is_a_failure_of_its_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = functools.partial(in_torch.graph, record=Refusing)
+    monkeypatch.setitem(in_torch.WAYS, "graph", recorded)
+    checkout = some_of(tmp_path, "multi_step", "stages", "linear")
+    # A CPU that fills its tables as another device does, but for that of one schedule.
+    broken(tmp_path / "torch_schedules" / "multi_step.py", 'device.type == "cpu"', "False")
+    tally, errors = judged("torch-graph", checkout, "multi_step", "stages", "linear")
+
+    refused = "RuntimeError: CUDA error: operation not permitted when stream is capturing"
+    assert ["", refused, ""] == errors
+    assert (2, 8, 0) == (tally.schedules, tally.sets, tally.unequal)
+    assert (0, 0) == (tally.without, tally.inexact)
+    part = next(part for part in PARTS if part.name == "torch-graph")
+    assert Outcome(part, ["stages"], ["stages"], errors={"stages": refused}).failed
+
+
+def test_a_refusal_says_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class BrokenOff(contextlib.nullcontext[None]):
+        def __exit__(self, *error: object) -> None:
+            raise RuntimeError("CUDA error: operation failed due to a previous error")
+
+    for name in ("Stream", "CUDAGraph", "stream", "current_stream", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    monkeypatch.setattr(torch.cuda, "graph", BrokenOff)
+    warmed_up: list[None] = []
+
+    def work() -> None:
+        warmed_up.append(None)
+        if len(warmed_up) > 3:
+            Refusing.refuse()
+
+    with pytest.raises(RuntimeError, match="cannot hold it: CUDA error: operation not permitted"):
+        in_torch.record_cuda_graph(work)
 
 
 # -- broken on purpose -----------------------------------------------------------------------
