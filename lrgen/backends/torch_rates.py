@@ -1,17 +1,18 @@
 """How a PyTorch scheduler writes the rates of all parameter groups in one loop.
 
-What depends on the step alone is computed once, before the loop; in it stands only what differs
-between groups.
+What no step changes is computed once, for all steps; what depends on the step alone once a step,
+before the loop. In it stands only what differs between groups.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..expr import Apply, Expr, Kind, Name, Number, children, names_in, rebuild
+from ..finite import is_finite
 from ..ranges import Facts
-from ..schedule import Let, Schedule
+from ..schedule import Let, Schedule, expand
 from .base import Spelled, branches, comment
 from .python import STYLE, Part, float_text, let_lines, rate_parts
 
@@ -26,10 +27,48 @@ def own_names(schedule: Schedule) -> tuple[str, ...]:
 
 
 def writing_lines(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> list[str]:
-    """The body of a function that writes the rate of each row of ``groups``."""
+    """The body of a function that returns one: it writes the rate of each row of ``groups``."""
     parts = rate_parts(schedule, facts, always)
+    planned = _planned(schedule, parts, always)
+    parts = [
+        replace(
+            part,
+            before=tuple(let for let in part.before if let not in planned),
+            lets=tuple(let for let in part.lets if let not in planned),
+        )
+        for part in parts
+    ]
     writer = _Writer(schedule, frozenset(own_names(schedule)), parts)
-    return writer.lines() if writer.is_shared() else writer.lines_of_one_loop()
+    lines = writer.lines() if writer.is_shared() else writer.lines_of_one_loop()
+    return [
+        *let_lines(planned, writer.spelled, ""),
+        "",
+        "def write(step: int) -> None:",
+        *(f"    {line}" for line in lines),
+        "",
+        "return write",
+    ]
+
+
+def _planned(schedule: Schedule, parts: Sequence[Part], always: Facts) -> list[Let]:
+    """The lets that no step and no group changes, and that can be computed whatever the step."""
+    changing = {"step", *own_names(schedule)}
+    planned = []
+    for let in schedule.lets:
+        forms = [
+            (form, form in part.before and not index)
+            for index, part in enumerate(parts)
+            for form in (*part.before, *part.lets)
+            if form.name == let.name
+        ]
+        match forms:
+            case [(form, is_first)] if names_in(form.value).isdisjoint(changing) and (
+                is_first or is_finite(expand(form.value, schedule.lets), always)
+            ):
+                planned.append(form)
+            case _:
+                changing.add(let.name)
+    return planned
 
 
 @dataclass(frozen=True, slots=True)
