@@ -1,6 +1,7 @@
 """Many parameter groups: floats written in one loop, tensors filled in one call for all."""
 
 import copy
+import io
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -233,11 +234,14 @@ def test_the_rates_notice_a_vector_that_is_filled_in_the_wrong_order(
         check_rates(elements([*BASES, *BASES])[::2], monkeypatch, module)
 
 
-@pytest.mark.parametrize(
-    "duplicate",
-    [copy.deepcopy, lambda lrs: pickle.loads(pickle.dumps(lrs))],
-    ids=["deep_copy", "pickle"],
-)
+def saved_and_loaded(lrs: list[Tensor]) -> Any:
+    file = io.BytesIO()
+    torch.save(lrs, file)
+    file.seek(0)
+    return torch.load(file)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, saved_and_loaded])
 def test_copies_of_the_elements_of_a_vector_are_elements_of_one(
     duplicate: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
