@@ -135,21 +135,24 @@ class NoisyLinearCosineLR(LRScheduler):
         }
         self._planned_lrs: list[float | Tensor] = []
         self._last: dict[str, Any] | None = None
+        self._tensors: list[tuple[dict[str, Any], Tensor]] = []
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
         """Write the rates of the next update into the optimizer; call it after the update."""
+        for group, lr in self._tensors:
+            if group["lr"] is not lr:  # but a new tensor, or a float
+                self._last = None
+                break
         last = self.optimizer.param_groups[-1]
         if (
             epoch is not None
             or self._step_count < 2
             or last is not self._last
-            or last["lr"].__class__ is not self._class
+            or type(last["lr"]) is not self._type
             or self.base_lrs != self._planned_lrs
-            # One that is no longer there: a new tensor, or a float.
-            or (self._tensors and any(group["lr"] is not lr for group, lr in self._tensors))
         ):
-            # It warns of `epoch`, and of the order of the first two calls; the update plans anew.
+            # It warns of `epoch`, and of the order of the first two calls, and its update plans.
             super().step(epoch)
         else:
             self._step_count += 1
@@ -313,7 +316,7 @@ class NoisyLinearCosineLR(LRScheduler):
         groups = self.optimizer.param_groups
         self._last = groups[-1]
         lr = self._last["lr"]
-        self._class = lr.__class__ if isinstance(lr, Tensor) else float
+        self._type = type(lr) if isinstance(lr, Tensor) else float
         self._tensors = [(g, g["lr"]) for g in groups if isinstance(g["lr"], Tensor)]
         floats: dict[tuple[float, ...], list[dict[str, Any]]] = {own: [] for own in self._own}
         for group, own in zip(groups, self._own, strict=True):

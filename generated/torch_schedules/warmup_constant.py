@@ -113,21 +113,24 @@ class WarmupConstantLR(LRScheduler):
         }
         self._planned_lrs: list[float | Tensor] = []
         self._last: dict[str, Any] | None = None
+        self._tensors: list[tuple[dict[str, Any], Tensor]] = []
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
         """Write the rates of the next update into the optimizer; call it after the update."""
+        for group, lr in self._tensors:
+            if group["lr"] is not lr:  # but a new tensor, or a float
+                self._last = None
+                break
         last = self.optimizer.param_groups[-1]
         if (
             epoch is not None
             or self._step_count < 2
             or last is not self._last
-            or last["lr"].__class__ is not self._class
+            or type(last["lr"]) is not self._type
             or self.base_lrs != self._planned_lrs
-            # One that is no longer there: a new tensor, or a float.
-            or (self._tensors and any(group["lr"] is not lr for group, lr in self._tensors))
         ):
-            # It warns of `epoch`, and of the order of the first two calls; the update plans anew.
+            # It warns of `epoch`, and of the order of the first two calls, and its update plans.
             super().step(epoch)
         else:
             self._step_count += 1
@@ -287,7 +290,7 @@ class WarmupConstantLR(LRScheduler):
         groups = self.optimizer.param_groups
         self._last = groups[-1]
         lr = self._last["lr"]
-        self._class = lr.__class__ if isinstance(lr, Tensor) else float
+        self._type = type(lr) if isinstance(lr, Tensor) else float
         self._tensors = [(g, g["lr"]) for g in groups if isinstance(g["lr"], Tensor)]
         floats: dict[tuple[float, ...], list[dict[str, Any]]] = {own: [] for own in self._own}
         for group, own in zip(groups, self._own, strict=True):
@@ -338,32 +341,33 @@ def _writer(
     shape: str,
 ) -> Callable[[int], None]:
     """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    groups = [(group, peak_lr, start_lr, peak_lr - start_lr) for group, peak_lr, start_lr in groups]
 
     def write(step: int) -> None:
         if step >= warmup_steps:
-            for group, peak_lr, _ in groups:
+            for group, peak_lr, _, _ in groups:
                 group["lr"] = peak_lr
             return
         progress = step / warmup_steps
         if shape == "linear":
             # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-            for group, peak_lr, start_lr in groups:
-                group["lr"] = start_lr + (peak_lr - start_lr) * step / warmup_steps
+            for group, _, start_lr, span in groups:
+                group["lr"] = start_lr + span * step / warmup_steps
             return
         if shape == "quadratic":
             share = progress**2.0
-            for group, peak_lr, start_lr in groups:
-                group["lr"] = start_lr + (peak_lr - start_lr) * share
+            for group, _, start_lr, span in groups:
+                group["lr"] = start_lr + span * share
             return
         if shape == "cosine":
             share = math.sin(math.pi / 2 * progress) ** 2
-            for group, peak_lr, start_lr in groups:
-                group["lr"] = start_lr + (peak_lr - start_lr) * share
+            for group, _, start_lr, span in groups:
+                group["lr"] = start_lr + span * share
             return
         share = math.log(1 + step)
         other_share = math.log(1 + warmup_steps)
-        for group, peak_lr, start_lr in groups:
-            group["lr"] = start_lr + (peak_lr - start_lr) * share / other_share
+        for group, _, start_lr, span in groups:
+            group["lr"] = start_lr + span * share / other_share
 
     return write
 

@@ -138,21 +138,24 @@ class WarmupStableDecayLR(LRScheduler):
         }
         self._planned_lrs: list[float | Tensor] = []
         self._last: dict[str, Any] | None = None
+        self._tensors: list[tuple[dict[str, Any], Tensor]] = []
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
         """Write the rates of the next update into the optimizer; call it after the update."""
+        for group, lr in self._tensors:
+            if group["lr"] is not lr:  # but a new tensor, or a float
+                self._last = None
+                break
         last = self.optimizer.param_groups[-1]
         if (
             epoch is not None
             or self._step_count < 2
             or last is not self._last
-            or last["lr"].__class__ is not self._class
+            or type(last["lr"]) is not self._type
             or self.base_lrs != self._planned_lrs
-            # One that is no longer there: a new tensor, or a float.
-            or (self._tensors and any(group["lr"] is not lr for group, lr in self._tensors))
         ):
-            # It warns of `epoch`, and of the order of the first two calls; the update plans anew.
+            # It warns of `epoch`, and of the order of the first two calls, and its update plans.
             super().step(epoch)
         else:
             self._step_count += 1
@@ -314,7 +317,7 @@ class WarmupStableDecayLR(LRScheduler):
         groups = self.optimizer.param_groups
         self._last = groups[-1]
         lr = self._last["lr"]
-        self._class = lr.__class__ if isinstance(lr, Tensor) else float
+        self._type = type(lr) if isinstance(lr, Tensor) else float
         self._tensors = [(g, g["lr"]) for g in groups if isinstance(g["lr"], Tensor)]
         floats: dict[tuple[float, ...], list[dict[str, Any]]] = {own: [] for own in self._own}
         for group, own in zip(groups, self._own, strict=True):
@@ -380,18 +383,19 @@ def _writer(
 ) -> Callable[[int], None]:
     """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
     decay_start = total_steps - decay_steps
+    groups = [(group, peak_lr, end_lr, peak_lr - end_lr) for group, peak_lr, end_lr in groups]
 
     def write(step: int) -> None:
         if step < warmup_steps:
-            for group, peak_lr, _ in groups:
+            for group, peak_lr, _, _ in groups:
                 group["lr"] = peak_lr * step / warmup_steps
             return
         if step < decay_start:
-            for group, peak_lr, _ in groups:
+            for group, peak_lr, _, _ in groups:
                 group["lr"] = peak_lr
             return
         if step >= total_steps:
-            for group, _, end_lr in groups:
+            for group, _, end_lr, _ in groups:
                 group["lr"] = end_lr
             return
         progress = (step - decay_start) / (total_steps - decay_start)
@@ -404,26 +408,26 @@ def _writer(
             # without the cancellation near u = 1.
             # 1 - sqrt(u) == (1 - u) / (1 + sqrt(u)), without the cancellation near u = 1.
             # 1 - u**2 == (1 - u) * (1 + u), without the cancellation near u = 1.
-            for group, peak_lr, end_lr in groups:
+            for group, peak_lr, end_lr, _ in groups:
                 group["lr"] = peak_lr * remaining + end_lr * progress
             return
         if tail == "cosine":
             share = math.sin(math.pi / 2 * remaining) ** 2
-            for group, peak_lr, end_lr in groups:
-                group["lr"] = end_lr + (peak_lr - end_lr) * share
+            for group, _, end_lr, span in groups:
+                group["lr"] = end_lr + span * share
             return
         if tail == "one_minus_sqrt":
             share = 1 + math.sqrt(progress)
-            for group, peak_lr, end_lr in groups:
-                group["lr"] = end_lr + (peak_lr - end_lr) * remaining / share
+            for group, _, end_lr, span in groups:
+                group["lr"] = end_lr + span * remaining / share
             return
         if tail == "square":
             share = 1 + progress
-            for group, peak_lr, end_lr in groups:
-                group["lr"] = end_lr + (peak_lr - end_lr) * remaining * share
+            for group, _, end_lr, span in groups:
+                group["lr"] = end_lr + span * remaining * share
             return
-        for group, peak_lr, end_lr in groups:
-            group["lr"] = end_lr + (peak_lr - end_lr) * fraction
+        for group, _, end_lr, span in groups:
+            group["lr"] = end_lr + span * fraction
 
     return write
 
