@@ -115,9 +115,10 @@ def torch_step() -> Iterator[Row]:
                 yield ratio(name, found["ours"], peer, plan.peer, 0.15, least)
                 limit = 1.0 if groups > 1 else None
                 yield ratio(name, found["ours"], bare, "a bare fill_ loop", limit, least)
-                same = f"{name}, of one vector"
-                yield ratio(same, found["one vector"], peer, plan.peer, 0.15)
-                yield ratio(same, found["one vector"], bare, "a bare fill_ loop", limit)
+                if groups > 1:
+                    same = f"{name}, of one vector"
+                    yield ratio(same, found["one vector"], peer, plan.peer, 0.15)
+                    yield ratio(same, found["one vector"], bare, "a bare fill_ loop", limit)
             else:
                 yield ratio(name, found["ours"], peer, plan.peer, 0.30)
                 yield ratio(name, found["ours"], bare, "the bare loop", 2.0)

@@ -277,7 +277,7 @@ def measured(load: Load, rounds: int) -> Iterator[tuple[Plan, int, bool, dict[st
                 bases = [BASE_LR * (1 + index / 100) for index in range(count)]
                 held = apart if tensor else list
                 ours = {"ours": (bases, held), "one base rate": ([BASE_LR] * count, held)}
-                if tensor:
+                if tensor and count > 1:
                     ours["one vector"] = (bases, elements)
                 calls: dict[str, Callable[[], object]] = {}
                 for row, (lrs, hold) in ours.items():
