@@ -85,7 +85,7 @@ def _planned(schedule: Schedule, parts: Sequence[Part], always: Facts) -> list[L
 def _found_again(planned: Sequence[Let], parts: Sequence[Part], spelled: Spelled) -> dict[str, str]:
     """The places in tables of cycles, each with the condition that the one of the last step holds.
 
-    A table has some sixty cycles, and a search in it takes longer than all else of a step.
+    A table has some sixty cycles: a search in it takes longer than anything else of a step.
     """
     lengths = {
         let.name: spelled.lengths[let.value.args]
