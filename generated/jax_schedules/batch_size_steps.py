@@ -76,7 +76,7 @@ def _rate(
     largest_batch: jax.Array,
 ) -> jax.Array:
     """Value of batch_size at each ``step``, in binary64."""
-    grown = first_batch * factor ** jnp.searchsorted(milestones, step, side="right")
+    grown = first_batch * factor ** _reached(milestones, step)
     nearest = jnp.floor(grown / multiple + 0.5).astype(jnp.int64) * multiple
     return jnp.minimum(jnp.maximum(nearest, multiple), largest_batch).astype(jnp.float64)
 
@@ -121,3 +121,10 @@ def _check(
         )
     if not 1 <= factor <= 1_000:
         raise ValueError(f"1 <= factor <= 1_000 does not hold: factor = {factor!r}")
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)

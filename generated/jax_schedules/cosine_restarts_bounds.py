@@ -84,7 +84,7 @@ def _rate(
 ) -> jax.Array:
     """Rate at each ``step``, in binary64."""
     starts, lengths = jnp.array(_cycles(first_steps, growth, rounding))
-    row = jnp.searchsorted(starts, step, side="right") - 1
+    row = _reached(starts, step) - 1
     length = lengths[row]
     elapsed = step - starts[row]
     position = elapsed % length
@@ -155,6 +155,13 @@ def _entry_along(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     with jax.enable_x64(True):
         chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
         return values[index], jnp.sum(jnp.where(chosen, tangents[0], 0.0), axis=-1)
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)
 
 
 @functools.lru_cache

@@ -95,7 +95,7 @@ def _rate(
     """Rate at each ``step``, in binary64."""
     now = step // steps_per_epoch
     starts, lengths = jnp.array(_cycles(first_epochs, growth, rounding))
-    row = jnp.searchsorted(starts, now, side="right") - 1
+    row = _reached(starts, now) - 1
     epochs = lengths[row]
     elapsed = now - starts[row]
     begun = now - elapsed % epochs
@@ -148,6 +148,13 @@ def _check(
         raise ValueError(
             f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)
 
 
 @functools.lru_cache

@@ -96,7 +96,7 @@ def _rate(
     first = parts * first_steps
     place = parts * step
     starts, lengths = jnp.array(_cycles(first, growth, rounding))
-    row = jnp.searchsorted(starts, place, side="right") - 1
+    row = _reached(starts, place) - 1
     length = lengths[row]
     elapsed = place - starts[row]
     position = elapsed % length
@@ -143,6 +143,13 @@ def _check(
         )
     if not 1 <= parts <= 1_000:
         raise ValueError(f"1 <= parts <= 1_000 does not hold: parts = {parts!r}")
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)
 
 
 @functools.lru_cache

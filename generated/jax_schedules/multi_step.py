@@ -65,7 +65,7 @@ def _rate(
     gamma: jax.Array,
 ) -> jax.Array:
     """Rate at each ``step``, in binary64."""
-    return base_lr * gamma ** jnp.searchsorted(milestones, step, side="right")
+    return base_lr * gamma ** _reached(milestones, step)
 
 
 def _check(
@@ -90,3 +90,10 @@ def _check(
         raise ValueError(f"increasing(milestones) does not hold: milestones = {milestones!r}")
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)

@@ -64,7 +64,7 @@ def _rate(
     factors: jax.Array,
 ) -> jax.Array:
     """Rate at each ``step``, in binary64."""
-    return base_lr * _product(factors, jnp.searchsorted(milestones, step, side="right"))
+    return base_lr * _product(factors, _reached(milestones, step))
 
 
 def _check(
@@ -102,6 +102,13 @@ def _check(
         raise ValueError(f"least(factors) >= 0 does not hold: factors = {factors!r}")
     if not max(factors, default=-math.inf) <= 1:
         raise ValueError(f"greatest(factors) <= 1 does not hold: factors = {factors!r}")
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)
 
 
 def _product(values: jax.Array, count: ArrayLike) -> jax.Array:

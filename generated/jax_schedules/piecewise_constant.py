@@ -66,9 +66,9 @@ def _rate(
 ) -> jax.Array:
     """Rate at each ``step``, in binary64."""
     if switch == "after":
-        a_boundary = _entry(values, jnp.searchsorted(boundaries, step - 1, side="right"))
+        a_boundary = _entry(values, _reached(boundaries, step - 1))
     else:
-        a_boundary = _entry(values, jnp.searchsorted(boundaries, step, side="right"))
+        a_boundary = _entry(values, _reached(boundaries, step))
     return a_boundary
 
 
@@ -119,3 +119,10 @@ def _entry_along(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     with jax.enable_x64(True):
         chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
         return values[index], jnp.sum(jnp.where(chosen, tangents[0], 0.0), axis=-1)
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)

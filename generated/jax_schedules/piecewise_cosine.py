@@ -67,7 +67,7 @@ def _rate(
     values: jax.Array,
 ) -> jax.Array:
     """Rate at each ``step``, in binary64."""
-    passed = jnp.searchsorted(places, step, side="right")
+    passed = _reached(places, step)
     start = _entry(values, jnp.maximum(passed - 1, 0))
     end = _entry(values, jnp.minimum(passed, len(values) - 1))
     left = places[jnp.maximum(passed - 1, 0)]
@@ -133,3 +133,10 @@ def _entry_along(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     with jax.enable_x64(True):
         chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
         return values[index], jnp.sum(jnp.where(chosen, tangents[0], 0.0), axis=-1)
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)

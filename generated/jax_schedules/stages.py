@@ -86,7 +86,7 @@ def _rate(
 ) -> jax.Array:
     """Rate at each ``step``, in binary64."""
     last = len(ends) - 1
-    stage = jnp.minimum(jnp.searchsorted(ends, step, side="right"), last)
+    stage = jnp.minimum(_reached(ends, step), last)
     begun = jnp.where(stage == 0, 0, ends[jnp.maximum(stage - 1, 0)])
     length = ends[stage] - begun
     elapsed = jnp.minimum(step - begun, length)
@@ -188,3 +188,10 @@ def _entry_along(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     with jax.enable_x64(True):
         chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
         return values[index], jnp.sum(jnp.where(chosen, tangents[0], 0.0), axis=-1)
+
+
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)

@@ -4,7 +4,8 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, SupportsFloat
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from typing import Any, Literal, SupportsFloat
 
 import torch
 from torch import Tensor
@@ -14,8 +15,9 @@ from torch.optim.lr_scheduler import LRScheduler
 SPEC = "sha256:357ac9c39c64829ae615a2399aa461cb82842426af9fd283839167b02847e8a4"
 
 
-class State(NamedTuple):
-    """What is remembered for one parameter group."""
+@dataclass(slots=True)
+class State:
+    """What is remembered for one parameter group, or for several that remember the same."""
 
     best: float
     bad: int
@@ -23,7 +25,8 @@ class State(NamedTuple):
     reductions: int
 
 
-class Values(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Values:
     """Parameters of the schedule for one parameter group."""
 
     peak_lr: float
@@ -113,7 +116,7 @@ class CosinePlateauLR(LRScheduler):
             raise ValueError(f"on_change must be 'error', 'keep' or 'restore', got {on_change!r}")
         self.on_change = on_change
         self.states: list[State] = []
-        self._planned: tuple[Any, ...] = ()
+        self._groups: list[dict[str, Any]] = []
         self._parameters: dict[str, Any] = {
             "warmup_steps": warmup_steps,
             "total_steps": total_steps,
@@ -126,9 +129,22 @@ class CosinePlateauLR(LRScheduler):
         super().__init__(optimizer)
 
     def observe(self, metrics: SupportsFloat) -> None:
-        """Observe a metric, and write the rates that follow from it into the optimizer."""
-        self._remember(float(metrics))
-        if self.last_epoch >= 0:  # else a SequentialLR has not come to this member yet
+        """Observe a metric, and write the rates into the optimizer where they change."""
+        metric = float(metrics)
+        groups = self.optimizer.param_groups
+        if (
+            groups is not self._groups
+            or len(groups) != len(self.states)
+            or self.base_lrs != self._planned_lrs
+        ):
+            self._join()
+        changed = False
+        for state, values in self._memories:
+            before = state.reductions
+            _observe(metric, state, values)
+            if state.reductions != before:
+                changed = True
+        if changed and self.last_epoch >= 0:  # else a SequentialLR has not come to this member yet
             self._write(self._rates())
 
     def step(self, epoch: int | None = None) -> None:
@@ -141,9 +157,12 @@ class CosinePlateauLR(LRScheduler):
 
     def _update_lr(self, epoch: int | None = None) -> None:
         groups = self.optimizer.param_groups
-        if self._planned != (self.base_lrs, self.states) or len(groups) != len(self.states):
+        if (
+            groups is not self._groups
+            or len(groups) != len(self.states)
+            or self.base_lrs != self._planned_lrs
+        ):
             self._join()
-            self._plan_updates()
         if epoch is None:
             epoch = self.last_epoch + 1
         elif not (isinstance(epoch, int) and epoch >= 0):
@@ -165,7 +184,8 @@ class CosinePlateauLR(LRScheduler):
 
     def get_lr(self) -> list[float | Tensor]:
         """Rates at ``last_epoch``, one per parameter group, each of the type of its ``lr``."""
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         return self.get_last_lr()
 
     def get_last_lr(self) -> list[float | Tensor]:
@@ -179,11 +199,12 @@ class CosinePlateauLR(LRScheduler):
 
     @_last_lr.setter
     def _last_lr(self, lrs: list[float | Tensor]) -> None:
-        """Torch's own update assigns what need not be kept."""
+        """Torch's own code assigns what need not be kept."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain data, for ``torch.load(..., weights_only=True)`` and for strict JSON."""
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         return {
             "spec": SPEC,
             "parameters": copy.deepcopy(self._parameters),
@@ -202,7 +223,8 @@ class CosinePlateauLR(LRScheduler):
             ValueError: The state was made with other values, see ``on_change``, or remembers
                 something else or other parameter groups.
         """
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         last_epoch = state_dict.get("last_epoch")
         if not (isinstance(last_epoch, int) and last_epoch >= -1):
             raise ValueError(f"last_epoch must be an integer >= -1, got {last_epoch}")
@@ -232,8 +254,9 @@ class CosinePlateauLR(LRScheduler):
                     f"a state of another spec cannot be restored ({'; '.join(changed)}): "
                     "on_change='keep' goes on from it with the present values"
                 )
-            self._arrange(parameters, base_lrs)
-        self.states = states
+            self._arrange(parameters, base_lrs, states)
+        else:
+            self._arrange(self._parameters, self.base_lrs, states)
         self.last_epoch = last_epoch
         self._step_count = state_dict.get("_step_count", last_epoch + 1)
 
@@ -246,30 +269,24 @@ class CosinePlateauLR(LRScheduler):
             group["initial_lr"] = _like(group["lr"], float(base_lr))
         self._write(lrs)
 
-    def _remember(self, observed: float) -> None:
-        """Observe for each group; groups that remember the same and ask the same do so once."""
-        groups = self.optimizer.param_groups
-        if len(groups) != len(self.states) or self.base_lrs != self._planned_lrs:
-            self._join()
-        states: list[State] = []
-        for state, values, alike in zip(self.states, self._values, self._alike, strict=True):
-            if alike < len(states) and self.states[alike] == state:
-                states.append(states[alike])
-            else:
-                states.append(_observe(observed, state, values))
-        self.states = states
-
     def _join(self) -> None:
-        """Take in the groups that were added since."""
+        """Take in the groups that were added since, and write the rates of all."""
         base_lrs = list(self.base_lrs)
         for group in self.optimizer.param_groups[len(base_lrs) :]:
             lr = group["lr"]
             base_lrs.append(
                 group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
             )
-        self._arrange(self._parameters, base_lrs)
+        self._arrange(self._parameters, base_lrs, self.states)
+        if self.last_epoch >= 0:  # else a SequentialLR has not come to this member yet
+            self._write(self._rates())
 
-    def _arrange(self, parameters: dict[str, Any], base_lrs: Sequence[float | Tensor]) -> None:
+    def _arrange(
+        self,
+        parameters: dict[str, Any],
+        base_lrs: Sequence[float | Tensor],
+        states: Sequence[State],
+    ) -> None:
         """Check the values of each group; a new group starts with an empty memory."""
         groups = self.optimizer.param_groups
         columns = {"peak_lr": [float(lr) for lr in base_lrs], **parameters}
@@ -282,11 +299,11 @@ class CosinePlateauLR(LRScheduler):
         spread = [_spread(column, len(groups)) for column in columns.values()]
         values = [Values(**dict(zip(columns, row, strict=True))) for row in zip(*spread)]
 
-        states = list(self.states)
+        states = list(states)
         tensors: dict[int, int] = {}
         for index, group in enumerate(groups):
             try:
-                _check(*values[index])
+                _check(*astuple(values[index]))
             except ValueError as error:
                 raise ValueError(f"{error} (parameter group {index})") from None
             other = index
@@ -302,10 +319,28 @@ class CosinePlateauLR(LRScheduler):
 
         self._parameters = parameters
         self._values = values
-        self._alike = [0] * len(groups)
+        self._groups = groups
         self.base_lrs = [*columns["peak_lr"]]
         self._planned_lrs = [*self.base_lrs]
-        self.states = states
+        self._share(states)
+
+    def _share(self, states: Sequence[State]) -> None:
+        """Plan to observe once for groups that remember the same and ask the same."""
+        memories: dict[tuple[Any, ...], tuple[State, Values]] = {}
+        self.states = []
+        for state, own in zip(states, self._values, strict=True):
+            alike = astuple(state)
+            shared, _ = memories.setdefault(alike, (replace(state), own))
+            self.states.append(shared)
+        self._memories = list(memories.values())
+        self._plan_updates()
+
+    def _write(self, rates: Sequence[float]) -> None:
+        for group, rate in zip(self._groups, rates):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def _rates(self) -> list[float]:
         step = max(self.last_epoch, 0)  # -1 in a SequentialLR that has not come to this member yet
@@ -314,25 +349,17 @@ class CosinePlateauLR(LRScheduler):
             for state, values in zip(self.states, self._values, strict=True)
         ]
 
-    def _write(self, rates: Sequence[float]) -> None:
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
-
     def _plan_updates(self) -> None:
-        """Plan to compute groups with equal memories and values once."""
-        members: dict[tuple[State, Values], list[int]] = {}
-        for index, memory in enumerate(zip(self.states, self._values, strict=True)):
-            members.setdefault(memory, []).append(index)
+        """Plan to compute groups that share a memory and have equal values once."""
+        members: dict[tuple[int, Values], list[int]] = {}
+        for index, (state, values) in enumerate(zip(self.states, self._values, strict=True)):
+            members.setdefault((id(state), values), []).append(index)
         # What is needed stands at the first group that needs it, the others follow with None.
         self._plan = [
-            (index, memory if index == indices[0] else None)
-            for memory, indices in members.items()
+            (index, (self.states[index], values) if index == indices[0] else None)
+            for (_, values), indices in members.items()
             for index in indices
         ]
-        self._planned = (list(self.base_lrs), self.states)
 
 
 def _check(
@@ -382,21 +409,19 @@ def _start(values: Values) -> State:
     return State(best, bad, cooldown_left, reductions)
 
 
-def _observe(metric: float, state: State, values: Values) -> State:
-    """Return what is remembered after an observation; NaN and infinities are such too."""
-    best, bad, cooldown_left, reductions = state
+def _observe(metric: float, state: State, values: Values) -> None:
+    """Take an observation into what is remembered; NaN and infinities are such too."""
     finite = -math.inf < metric < math.inf
-    first = abs(best) == math.inf
-    gain = best - metric if values.mode == "min" else metric - best
-    improved = finite and (first or gain > values.threshold * abs(best))
-    best = metric if improved else best
-    resting = cooldown_left > 0
-    misses = 0 if improved or resting else bad + 1
+    first = abs(state.best) == math.inf
+    gain = state.best - metric if values.mode == "min" else metric - state.best
+    improved = finite and (first or gain > values.threshold * abs(state.best))
+    state.best = metric if improved else state.best
+    resting = state.cooldown_left > 0
+    misses = 0 if improved or resting else state.bad + 1
     reduced = misses > values.patience
-    bad = 0 if reduced else misses
-    reductions = reductions + 1 if reduced else reductions
-    cooldown_left = values.cooldown if reduced else cooldown_left - 1 if resting else 0
-    return State(best, bad, cooldown_left, reductions)
+    state.bad = 0 if reduced else misses
+    state.reductions = state.reductions + 1 if reduced else state.reductions
+    state.cooldown_left = values.cooldown if reduced else state.cooldown_left - 1 if resting else 0
 
 
 def _rate(step: int, state: State, values: Values) -> float:
@@ -414,14 +439,14 @@ def _rate(step: int, state: State, values: Values) -> float:
 def _plain(state: State) -> dict[str, Any]:
     """Return what strict JSON holds: infinities and NaN become words."""
     return {
-        name: value if math.isfinite(value) else str(value)
-        for name, value in state._asdict().items()
+        name: value if math.isfinite(value) else str(value) for name, value in asdict(state).items()
     }
 
 
 def _remembered(saved: Any) -> State:
-    if not (isinstance(saved, dict) and saved.keys() == {*State._fields}):
-        raise ValueError(f"what is remembered is {', '.join(State._fields)}, got {saved!r}")
+    names = [field.name for field in fields(State)]
+    if not (isinstance(saved, dict) and saved.keys() == {*names}):
+        raise ValueError(f"what is remembered is {', '.join(names)}, got {saved!r}")
     return State(
         best=float(saved["best"]),
         bad=int(saved["bad"]),

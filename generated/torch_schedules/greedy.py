@@ -4,7 +4,8 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, SupportsFloat
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from typing import Any, Literal, SupportsFloat
 
 import torch
 from torch import Tensor
@@ -14,8 +15,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 SPEC = "sha256:fa3d8fb82d66bdc25e1a52cd9fa90201790fa8aa8a77362a6d859dd03d647241"
 
 
-class State(NamedTuple):
-    """What is remembered for one parameter group."""
+@dataclass(slots=True)
+class State:
+    """What is remembered for one parameter group, or for several that remember the same."""
 
     best: float
     good: int
@@ -27,7 +29,8 @@ class State(NamedTuple):
     resets_left: int
 
 
-class Values(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Values:
     """Parameters of the schedule for one parameter group."""
 
     base_lr: float
@@ -103,7 +106,8 @@ class GreedyLR(ReduceLROnPlateau):
     at the next ``step()``, with its own ``lr`` as ``base_lr`` and an empty memory.
 
     It is a ``ReduceLROnPlateau`` by type alone: trainers hand a metric to such a scheduler. Nothing
-    of torch's own rule is in use.
+    of torch's own rule is in use. Rates are written where they change, so that one that was set by
+    hand, as in a warm-up, stays until the next change.
 
     Args:
         optimizer: The optimizer whose ``lr`` is driven.
@@ -172,20 +176,47 @@ class GreedyLR(ReduceLROnPlateau):
             "reset_start": reset_start,
         }
         self._join()
-        self._write(self._rates())
 
     def step(  # type: ignore[override]
         self, metrics: SupportsFloat, epoch: int | None = None
     ) -> None:
-        """Observe a metric, and write the rates that follow from it into the optimizer."""
-        self._remember(float(metrics))
+        """Observe a metric, and write the rates into the optimizer where they change."""
+        metric = float(metrics)
+        groups = self.optimizer.param_groups
+        if (
+            groups is not self._groups
+            or len(groups) != len(self.states)
+            or self.base_lrs != self._planned_lrs
+        ):
+            self._join()
+        changed = False
+        for state, values in self._memories:
+            before = (state.limit, state.exponent)
+            _observe(metric, state, values)
+            if (state.limit, state.exponent) != before:
+                changed = True
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._step_count += 1
-        self._write(self._rates())
+        if changed:
+            self._write(self._rates())
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Rates that were written last, each of the type of its group's ``lr``."""
+        groups = self.optimizer.param_groups[: len(self.states)]  # without those yet to join
+        return [_like(group["lr"], rate) for group, rate in zip(groups, self._rates(), strict=True)]
+
+    @property
+    def _last_lr(self) -> list[float | Tensor]:
+        return self.get_last_lr()
+
+    @_last_lr.setter
+    def _last_lr(self, lrs: list[float | Tensor]) -> None:
+        """Torch's own code assigns what need not be kept."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain data, for ``torch.load(..., weights_only=True)`` and for strict JSON."""
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         return {
             "spec": SPEC,
             "parameters": copy.deepcopy(self._parameters),
@@ -204,7 +235,8 @@ class GreedyLR(ReduceLROnPlateau):
             ValueError: The state was made with other values, see ``on_change``, or remembers
                 something else or other parameter groups.
         """
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         last_epoch = state_dict.get("last_epoch")
         if not (isinstance(last_epoch, int) and last_epoch >= -1):
             raise ValueError(f"last_epoch must be an integer >= -1, got {last_epoch}")
@@ -234,8 +266,9 @@ class GreedyLR(ReduceLROnPlateau):
                     f"a state of another spec cannot be restored ({'; '.join(changed)}): "
                     "on_change='keep' goes on from it with the present values"
                 )
-            self._arrange(parameters, base_lrs)
-        self.states = states
+            self._arrange(parameters, base_lrs, states)
+        else:
+            self._arrange(self._parameters, self.base_lrs, states)
         self.last_epoch = last_epoch
         self._step_count = state_dict.get("_step_count", last_epoch + 1)
 
@@ -248,30 +281,23 @@ class GreedyLR(ReduceLROnPlateau):
             group["initial_lr"] = _like(group["lr"], float(base_lr))
         self._write(lrs)
 
-    def _remember(self, observed: float) -> None:
-        """Observe for each group; groups that remember the same and ask the same do so once."""
-        groups = self.optimizer.param_groups
-        if len(groups) != len(self.states) or self.base_lrs != self._planned_lrs:
-            self._join()
-        states: list[State] = []
-        for state, values, alike in zip(self.states, self._values, self._alike, strict=True):
-            if alike < len(states) and self.states[alike] == state:
-                states.append(states[alike])
-            else:
-                states.append(_observe(observed, state, values))
-        self.states = states
-
     def _join(self) -> None:
-        """Take in the groups that were added since."""
+        """Take in the groups that were added since, and write the rates of all."""
         base_lrs = list(self.base_lrs)
         for group in self.optimizer.param_groups[len(base_lrs) :]:
             lr = group["lr"]
             base_lrs.append(
                 group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
             )
-        self._arrange(self._parameters, base_lrs)
+        self._arrange(self._parameters, base_lrs, self.states)
+        self._write(self._rates())
 
-    def _arrange(self, parameters: dict[str, Any], base_lrs: Sequence[float | Tensor]) -> None:
+    def _arrange(
+        self,
+        parameters: dict[str, Any],
+        base_lrs: Sequence[float | Tensor],
+        states: Sequence[State],
+    ) -> None:
         """Check the values of each group; a new group starts with an empty memory."""
         groups = self.optimizer.param_groups
         columns = {"base_lr": [float(lr) for lr in base_lrs], **parameters}
@@ -284,11 +310,11 @@ class GreedyLR(ReduceLROnPlateau):
         spread = [_spread(column, len(groups)) for column in columns.values()]
         values = [Values(**dict(zip(columns, row, strict=True))) for row in zip(*spread)]
 
-        states = list(self.states)
+        states = list(states)
         tensors: dict[int, int] = {}
         for index, group in enumerate(groups):
             try:
-                _check(*values[index])
+                _check(*astuple(values[index]))
             except ValueError as error:
                 raise ValueError(f"{error} (parameter group {index})") from None
             other = index
@@ -304,25 +330,30 @@ class GreedyLR(ReduceLROnPlateau):
 
         self._parameters = parameters
         self._values = values
-        asked = [(own.base_lr, own.min_lr, own.max_lr) for own in values]
-        self._alike = [asked.index(own) for own in asked]
+        self._groups = groups
         self.base_lrs = [*columns["base_lr"]]
         self._planned_lrs = [*self.base_lrs]
-        self.states = states
+        self._share(states)
+
+    def _share(self, states: Sequence[State]) -> None:
+        """Plan to observe once for groups that remember the same and ask the same."""
+        memories: dict[tuple[Any, ...], tuple[State, Values]] = {}
+        self.states = []
+        for state, own in zip(states, self._values, strict=True):
+            alike = (*astuple(state), own.base_lr, own.min_lr, own.max_lr)
+            shared, _ = memories.setdefault(alike, (replace(state), own))
+            self.states.append(shared)
+        self._memories = list(memories.values())
 
     def _write(self, rates: Sequence[float]) -> None:
-        groups = self.optimizer.param_groups
-        for group, rate in zip(groups, rates, strict=True):
+        for group, rate in zip(self._groups, rates):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        self._last_lr = [_like(group["lr"], rate) for group, rate in zip(groups, rates)]
 
     def _rates(self) -> list[float]:
-        return [
-            _rate(state, values) for state, values in zip(self.states, self._values, strict=True)
-        ]
+        return [_rate(state, values) for state, values in zip(self.states, self._values)]
 
 
 def _check(
@@ -387,58 +418,66 @@ def _start(values: Values) -> State:
     return State(best, good, bad, warmup_left, cooldown_left, limit, exponent, resets_left)
 
 
-def _observe(metric: float, state: State, values: Values) -> State:
-    """Return what is remembered after an observation; NaN and infinities are such too."""
-    best, good, bad, warmup_left, cooldown_left, limit, exponent, resets_left = state
-    cooling = cooldown_left > 0
-    warming = not cooling and warmup_left > 0
+def _observe(metric: float, state: State, values: Values) -> None:
+    """Take an observation into what is remembered; NaN and infinities are such too."""
+    cooling = state.cooldown_left > 0
+    warming = not cooling and state.warmup_left > 0
     active = not cooling and not warming
     below = (
-        best * (1.0 - values.threshold)
+        state.best * (1.0 - values.threshold)
         if values.threshold_mode == "rel"
-        else best - values.threshold
+        else state.best - values.threshold
     )
     above = (
-        best * (1.0 + values.threshold)
+        state.best * (1.0 + values.threshold)
         if values.threshold_mode == "rel"
-        else best + values.threshold
+        else state.best + values.threshold
     )
     better = metric < below if values.mode == "min" else metric > above
     improved = active and better
-    hits = good + 1 if improved else 0
-    misses = bad + 1 if active and not better else 0
+    hits = state.good + 1 if improved else 0
+    misses = state.bad + 1 if active and not better else 0
     rise = hits > values.patience
     fall = misses > values.patience
-    origin = values.base_lr if limit == 0 else values.min_lr if limit < 0 else values.max_lr
-    old = origin * values.factor**exponent
-    higher = min(origin * values.factor ** (exponent - 1), values.max_lr)
-    lower = max(origin * values.factor ** (exponent + 1), values.min_lr)
+    origin = (
+        values.base_lr if state.limit == 0 else values.min_lr if state.limit < 0 else values.max_lr
+    )
+    old = origin * values.factor**state.exponent
+    higher = min(origin * values.factor ** (state.exponent - 1), values.max_lr)
+    lower = max(origin * values.factor ** (state.exponent + 1), values.min_lr)
     raised = rise and higher - old > values.eps
     lowered = fall and old - lower > values.eps
     at_floor = fall and (lower if lowered else old) <= values.min_lr
-    remaining = resets_left - 1 if at_floor else values.reset_start if rise else resets_left
+    remaining = (
+        state.resets_left - 1 if at_floor else values.reset_start if rise else state.resets_left
+    )
     reset = at_floor and remaining <= 0
     bottom = lowered and lower <= values.min_lr
     top = raised and higher >= values.max_lr
-    limit = 0 if reset else -1 if bottom else 1 if top else limit
-    exponent = (
+    state.limit = 0 if reset else -1 if bottom else 1 if top else state.limit
+    state.exponent = (
         0
         if reset or bottom or top
-        else exponent + 1
+        else state.exponent + 1
         if lowered
-        else exponent - 1
+        else state.exponent - 1
         if raised
-        else exponent
+        else state.exponent
     )
-    resets_left = values.reset_start if reset else remaining
-    best = (
-        (math.inf if values.mode == "min" else -math.inf) if reset else metric if improved else best
+    state.resets_left = values.reset_start if reset else remaining
+    state.best = (
+        (math.inf if values.mode == "min" else -math.inf)
+        if reset
+        else metric
+        if improved
+        else state.best
     )
-    good = 0 if rise else hits
-    bad = 0 if fall else misses
-    warmup_left = values.warmup if rise else warmup_left - 1 if warming else warmup_left
-    cooldown_left = values.cooldown if fall else cooldown_left - 1 if cooling else 0
-    return State(best, good, bad, warmup_left, cooldown_left, limit, exponent, resets_left)
+    state.good = 0 if rise else hits
+    state.bad = 0 if fall else misses
+    state.warmup_left = (
+        values.warmup if rise else state.warmup_left - 1 if warming else state.warmup_left
+    )
+    state.cooldown_left = values.cooldown if fall else state.cooldown_left - 1 if cooling else 0
 
 
 def _rate(state: State, values: Values) -> float:
@@ -452,14 +491,14 @@ def _rate(state: State, values: Values) -> float:
 def _plain(state: State) -> dict[str, Any]:
     """Return what strict JSON holds: infinities and NaN become words."""
     return {
-        name: value if math.isfinite(value) else str(value)
-        for name, value in state._asdict().items()
+        name: value if math.isfinite(value) else str(value) for name, value in asdict(state).items()
     }
 
 
 def _remembered(saved: Any) -> State:
-    if not (isinstance(saved, dict) and saved.keys() == {*State._fields}):
-        raise ValueError(f"what is remembered is {', '.join(State._fields)}, got {saved!r}")
+    names = [field.name for field in fields(State)]
+    if not (isinstance(saved, dict) and saved.keys() == {*names}):
+        raise ValueError(f"what is remembered is {', '.join(names)}, got {saved!r}")
     return State(
         best=float(saved["best"]),
         good=int(saved["good"]),

@@ -4,7 +4,8 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, SupportsFloat
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from typing import Any, Literal, SupportsFloat
 
 import torch
 from torch import Tensor
@@ -14,8 +15,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 SPEC = "sha256:e8afa2c80ef4cae022c2a4dc2cb9e624312399f976dc69a2ab4af8f9d842ed28"
 
 
-class State(NamedTuple):
-    """What is remembered for one parameter group."""
+@dataclass(slots=True)
+class State:
+    """What is remembered for one parameter group, or for several that remember the same."""
 
     seen: bool
     previous: float
@@ -23,7 +25,8 @@ class State(NamedTuple):
     reductions: int
 
 
-class Values(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Values:
     """Parameters of the schedule for one parameter group."""
 
     base_lr: float
@@ -61,7 +64,8 @@ class NewbobLR(ReduceLROnPlateau):
     at the next ``step()``, with its own ``lr`` as ``base_lr`` and an empty memory.
 
     It is a ``ReduceLROnPlateau`` by type alone: trainers hand a metric to such a scheduler. Nothing
-    of torch's own rule is in use.
+    of torch's own rule is in use. Rates are written where they change, so that one that was set by
+    hand, as in a warm-up, stays until the next change.
 
     Args:
         optimizer: The optimizer whose ``lr`` is driven.
@@ -104,20 +108,47 @@ class NewbobLR(ReduceLROnPlateau):
             "patience": patience,
         }
         self._join()
-        self._write(self._rates())
 
     def step(  # type: ignore[override]
         self, metrics: SupportsFloat, epoch: int | None = None
     ) -> None:
-        """Observe a metric, and write the rates that follow from it into the optimizer."""
-        self._remember(float(metrics))
+        """Observe a metric, and write the rates into the optimizer where they change."""
+        metric = float(metrics)
+        groups = self.optimizer.param_groups
+        if (
+            groups is not self._groups
+            or len(groups) != len(self.states)
+            or self.base_lrs != self._planned_lrs
+        ):
+            self._join()
+        changed = False
+        for state, values in self._memories:
+            before = state.reductions
+            _observe(metric, state, values)
+            if state.reductions != before:
+                changed = True
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._step_count += 1
-        self._write(self._rates())
+        if changed:
+            self._write(self._rates())
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Rates that were written last, each of the type of its group's ``lr``."""
+        groups = self.optimizer.param_groups[: len(self.states)]  # without those yet to join
+        return [_like(group["lr"], rate) for group, rate in zip(groups, self._rates(), strict=True)]
+
+    @property
+    def _last_lr(self) -> list[float | Tensor]:
+        return self.get_last_lr()
+
+    @_last_lr.setter
+    def _last_lr(self, lrs: list[float | Tensor]) -> None:
+        """Torch's own code assigns what need not be kept."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain data, for ``torch.load(..., weights_only=True)`` and for strict JSON."""
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         return {
             "spec": SPEC,
             "parameters": copy.deepcopy(self._parameters),
@@ -136,7 +167,8 @@ class NewbobLR(ReduceLROnPlateau):
             ValueError: The state was made with other values, see ``on_change``, or remembers
                 something else or other parameter groups.
         """
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         last_epoch = state_dict.get("last_epoch")
         if not (isinstance(last_epoch, int) and last_epoch >= -1):
             raise ValueError(f"last_epoch must be an integer >= -1, got {last_epoch}")
@@ -166,8 +198,9 @@ class NewbobLR(ReduceLROnPlateau):
                     f"a state of another spec cannot be restored ({'; '.join(changed)}): "
                     "on_change='keep' goes on from it with the present values"
                 )
-            self._arrange(parameters, base_lrs)
-        self.states = states
+            self._arrange(parameters, base_lrs, states)
+        else:
+            self._arrange(self._parameters, self.base_lrs, states)
         self.last_epoch = last_epoch
         self._step_count = state_dict.get("_step_count", last_epoch + 1)
 
@@ -180,30 +213,23 @@ class NewbobLR(ReduceLROnPlateau):
             group["initial_lr"] = _like(group["lr"], float(base_lr))
         self._write(lrs)
 
-    def _remember(self, observed: float) -> None:
-        """Observe for each group; groups that remember the same and ask the same do so once."""
-        groups = self.optimizer.param_groups
-        if len(groups) != len(self.states) or self.base_lrs != self._planned_lrs:
-            self._join()
-        states: list[State] = []
-        for state, values, alike in zip(self.states, self._values, self._alike, strict=True):
-            if alike < len(states) and self.states[alike] == state:
-                states.append(states[alike])
-            else:
-                states.append(_observe(observed, state, values))
-        self.states = states
-
     def _join(self) -> None:
-        """Take in the groups that were added since."""
+        """Take in the groups that were added since, and write the rates of all."""
         base_lrs = list(self.base_lrs)
         for group in self.optimizer.param_groups[len(base_lrs) :]:
             lr = group["lr"]
             base_lrs.append(
                 group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
             )
-        self._arrange(self._parameters, base_lrs)
+        self._arrange(self._parameters, base_lrs, self.states)
+        self._write(self._rates())
 
-    def _arrange(self, parameters: dict[str, Any], base_lrs: Sequence[float | Tensor]) -> None:
+    def _arrange(
+        self,
+        parameters: dict[str, Any],
+        base_lrs: Sequence[float | Tensor],
+        states: Sequence[State],
+    ) -> None:
         """Check the values of each group; a new group starts with an empty memory."""
         groups = self.optimizer.param_groups
         columns = {"base_lr": [float(lr) for lr in base_lrs], **parameters}
@@ -216,11 +242,11 @@ class NewbobLR(ReduceLROnPlateau):
         spread = [_spread(column, len(groups)) for column in columns.values()]
         values = [Values(**dict(zip(columns, row, strict=True))) for row in zip(*spread)]
 
-        states = list(self.states)
+        states = list(states)
         tensors: dict[int, int] = {}
         for index, group in enumerate(groups):
             try:
-                _check(*values[index])
+                _check(*astuple(values[index]))
             except ValueError as error:
                 raise ValueError(f"{error} (parameter group {index})") from None
             other = index
@@ -236,24 +262,30 @@ class NewbobLR(ReduceLROnPlateau):
 
         self._parameters = parameters
         self._values = values
-        self._alike = [0] * len(groups)
+        self._groups = groups
         self.base_lrs = [*columns["base_lr"]]
         self._planned_lrs = [*self.base_lrs]
-        self.states = states
+        self._share(states)
+
+    def _share(self, states: Sequence[State]) -> None:
+        """Plan to observe once for groups that remember the same and ask the same."""
+        memories: dict[tuple[Any, ...], tuple[State, Values]] = {}
+        self.states = []
+        for state, own in zip(states, self._values, strict=True):
+            alike = astuple(state)
+            shared, _ = memories.setdefault(alike, (replace(state), own))
+            self.states.append(shared)
+        self._memories = list(memories.values())
 
     def _write(self, rates: Sequence[float]) -> None:
-        groups = self.optimizer.param_groups
-        for group, rate in zip(groups, rates, strict=True):
+        for group, rate in zip(self._groups, rates):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        self._last_lr = [_like(group["lr"], rate) for group, rate in zip(groups, rates)]
 
     def _rates(self) -> list[float]:
-        return [
-            _rate(state, values) for state, values in zip(self.states, self._values, strict=True)
-        ]
+        return [_rate(state, values) for state, values in zip(self.states, self._values)]
 
 
 def _check(
@@ -284,17 +316,15 @@ def _start(values: Values) -> State:
     return State(seen, previous, left, reductions)
 
 
-def _observe(metric: float, state: State, values: Values) -> State:
-    """Return what is remembered after an observation; NaN and infinities are such too."""
-    seen, previous, left, reductions = state
-    gain = 0.0 if previous == 0 else (previous - metric) / previous
-    small = seen and gain < values.threshold
-    reduced = small and left == 0
-    left = values.patience if reduced else left - 1 if small else left
-    reductions = reductions + 1 if reduced else reductions
-    previous = metric
-    seen = True
-    return State(seen, previous, left, reductions)
+def _observe(metric: float, state: State, values: Values) -> None:
+    """Take an observation into what is remembered; NaN and infinities are such too."""
+    gain = 0.0 if state.previous == 0 else (state.previous - metric) / state.previous
+    small = state.seen and gain < values.threshold
+    reduced = small and state.left == 0
+    state.left = values.patience if reduced else state.left - 1 if small else state.left
+    state.reductions = state.reductions + 1 if reduced else state.reductions
+    state.previous = metric
+    state.seen = True
 
 
 def _rate(state: State, values: Values) -> float:
@@ -305,14 +335,14 @@ def _rate(state: State, values: Values) -> float:
 def _plain(state: State) -> dict[str, Any]:
     """Return what strict JSON holds: infinities and NaN become words."""
     return {
-        name: value if math.isfinite(value) else str(value)
-        for name, value in state._asdict().items()
+        name: value if math.isfinite(value) else str(value) for name, value in asdict(state).items()
     }
 
 
 def _remembered(saved: Any) -> State:
-    if not (isinstance(saved, dict) and saved.keys() == {*State._fields}):
-        raise ValueError(f"what is remembered is {', '.join(State._fields)}, got {saved!r}")
+    names = [field.name for field in fields(State)]
+    if not (isinstance(saved, dict) and saved.keys() == {*names}):
+        raise ValueError(f"what is remembered is {', '.join(names)}, got {saved!r}")
     return State(
         seen=bool(saved["seen"]),
         previous=float(saved["previous"]),

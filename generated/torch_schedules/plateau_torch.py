@@ -4,7 +4,8 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, SupportsFloat
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from typing import Any, Literal, SupportsFloat
 
 import torch
 from torch import Tensor
@@ -14,8 +15,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 SPEC = "sha256:cdc539efe30a4cb2e01f8aaf77ab8910f8f4fa5332035929ff4be400ddd748f5"
 
 
-class State(NamedTuple):
-    """What is remembered for one parameter group."""
+@dataclass(slots=True)
+class State:
+    """What is remembered for one parameter group, or for several that remember the same."""
 
     best: float
     bad: int
@@ -23,7 +25,8 @@ class State(NamedTuple):
     reductions: int
 
 
-class Values(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Values:
     """Parameters of the schedule for one parameter group."""
 
     base_lr: float
@@ -71,7 +74,8 @@ class PlateauTorchLR(ReduceLROnPlateau):
     at the next ``step()``, with its own ``lr`` as ``base_lr`` and an empty memory.
 
     It is a ``ReduceLROnPlateau`` by type alone: trainers hand a metric to such a scheduler. Nothing
-    of torch's own rule is in use.
+    of torch's own rule is in use. Rates are written where they change, so that one that was set by
+    hand, as in a warm-up, stays until the next change.
 
     Args:
         optimizer: The optimizer whose ``lr`` is driven.
@@ -130,20 +134,47 @@ class PlateauTorchLR(ReduceLROnPlateau):
             "eps": eps,
         }
         self._join()
-        self._write(self._rates())
 
     def step(  # type: ignore[override]
         self, metrics: SupportsFloat, epoch: int | None = None
     ) -> None:
-        """Observe a metric, and write the rates that follow from it into the optimizer."""
-        self._remember(float(metrics))
+        """Observe a metric, and write the rates into the optimizer where they change."""
+        metric = float(metrics)
+        groups = self.optimizer.param_groups
+        if (
+            groups is not self._groups
+            or len(groups) != len(self.states)
+            or self.base_lrs != self._planned_lrs
+        ):
+            self._join()
+        changed = False
+        for state, values in self._memories:
+            before = state.reductions
+            _observe(metric, state, values)
+            if state.reductions != before:
+                changed = True
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._step_count += 1
-        self._write(self._rates())
+        if changed:
+            self._write(self._rates())
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """Rates that were written last, each of the type of its group's ``lr``."""
+        groups = self.optimizer.param_groups[: len(self.states)]  # without those yet to join
+        return [_like(group["lr"], rate) for group, rate in zip(groups, self._rates(), strict=True)]
+
+    @property
+    def _last_lr(self) -> list[float | Tensor]:
+        return self.get_last_lr()
+
+    @_last_lr.setter
+    def _last_lr(self, lrs: list[float | Tensor]) -> None:
+        """Torch's own code assigns what need not be kept."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain data, for ``torch.load(..., weights_only=True)`` and for strict JSON."""
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         return {
             "spec": SPEC,
             "parameters": copy.deepcopy(self._parameters),
@@ -162,7 +193,8 @@ class PlateauTorchLR(ReduceLROnPlateau):
             ValueError: The state was made with other values, see ``on_change``, or remembers
                 something else or other parameter groups.
         """
-        self._join()
+        if len(self.optimizer.param_groups) != len(self.states):
+            self._join()
         last_epoch = state_dict.get("last_epoch")
         if not (isinstance(last_epoch, int) and last_epoch >= -1):
             raise ValueError(f"last_epoch must be an integer >= -1, got {last_epoch}")
@@ -192,8 +224,9 @@ class PlateauTorchLR(ReduceLROnPlateau):
                     f"a state of another spec cannot be restored ({'; '.join(changed)}): "
                     "on_change='keep' goes on from it with the present values"
                 )
-            self._arrange(parameters, base_lrs)
-        self.states = states
+            self._arrange(parameters, base_lrs, states)
+        else:
+            self._arrange(self._parameters, self.base_lrs, states)
         self.last_epoch = last_epoch
         self._step_count = state_dict.get("_step_count", last_epoch + 1)
 
@@ -206,30 +239,23 @@ class PlateauTorchLR(ReduceLROnPlateau):
             group["initial_lr"] = _like(group["lr"], float(base_lr))
         self._write(lrs)
 
-    def _remember(self, observed: float) -> None:
-        """Observe for each group; groups that remember the same and ask the same do so once."""
-        groups = self.optimizer.param_groups
-        if len(groups) != len(self.states) or self.base_lrs != self._planned_lrs:
-            self._join()
-        states: list[State] = []
-        for state, values, alike in zip(self.states, self._values, self._alike, strict=True):
-            if alike < len(states) and self.states[alike] == state:
-                states.append(states[alike])
-            else:
-                states.append(_observe(observed, state, values))
-        self.states = states
-
     def _join(self) -> None:
-        """Take in the groups that were added since."""
+        """Take in the groups that were added since, and write the rates of all."""
         base_lrs = list(self.base_lrs)
         for group in self.optimizer.param_groups[len(base_lrs) :]:
             lr = group["lr"]
             base_lrs.append(
                 group.setdefault("initial_lr", lr.clone() if isinstance(lr, Tensor) else lr)
             )
-        self._arrange(self._parameters, base_lrs)
+        self._arrange(self._parameters, base_lrs, self.states)
+        self._write(self._rates())
 
-    def _arrange(self, parameters: dict[str, Any], base_lrs: Sequence[float | Tensor]) -> None:
+    def _arrange(
+        self,
+        parameters: dict[str, Any],
+        base_lrs: Sequence[float | Tensor],
+        states: Sequence[State],
+    ) -> None:
         """Check the values of each group; a new group starts with an empty memory."""
         groups = self.optimizer.param_groups
         columns = {"base_lr": [float(lr) for lr in base_lrs], **parameters}
@@ -242,11 +268,11 @@ class PlateauTorchLR(ReduceLROnPlateau):
         spread = [_spread(column, len(groups)) for column in columns.values()]
         values = [Values(**dict(zip(columns, row, strict=True))) for row in zip(*spread)]
 
-        states = list(self.states)
+        states = list(states)
         tensors: dict[int, int] = {}
         for index, group in enumerate(groups):
             try:
-                _check(*values[index])
+                _check(*astuple(values[index]))
             except ValueError as error:
                 raise ValueError(f"{error} (parameter group {index})") from None
             other = index
@@ -262,25 +288,30 @@ class PlateauTorchLR(ReduceLROnPlateau):
 
         self._parameters = parameters
         self._values = values
-        asked = [(own.base_lr, own.min_lr) for own in values]
-        self._alike = [asked.index(own) for own in asked]
+        self._groups = groups
         self.base_lrs = [*columns["base_lr"]]
         self._planned_lrs = [*self.base_lrs]
-        self.states = states
+        self._share(states)
+
+    def _share(self, states: Sequence[State]) -> None:
+        """Plan to observe once for groups that remember the same and ask the same."""
+        memories: dict[tuple[Any, ...], tuple[State, Values]] = {}
+        self.states = []
+        for state, own in zip(states, self._values, strict=True):
+            alike = (*astuple(state), own.base_lr, own.min_lr)
+            shared, _ = memories.setdefault(alike, (replace(state), own))
+            self.states.append(shared)
+        self._memories = list(memories.values())
 
     def _write(self, rates: Sequence[float]) -> None:
-        groups = self.optimizer.param_groups
-        for group, rate in zip(groups, rates, strict=True):
+        for group, rate in zip(self._groups, rates):
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        self._last_lr = [_like(group["lr"], rate) for group, rate in zip(groups, rates)]
 
     def _rates(self) -> list[float]:
-        return [
-            _rate(state, values) for state, values in zip(self.states, self._values, strict=True)
-        ]
+        return [_rate(state, values) for state, values in zip(self.states, self._values)]
 
 
 def _check(
@@ -326,34 +357,32 @@ def _start(values: Values) -> State:
     return State(best, bad, cooldown_left, reductions)
 
 
-def _observe(metric: float, state: State, values: Values) -> State:
-    """Return what is remembered after an observation; NaN and infinities are such too."""
-    best, bad, cooldown_left, reductions = state
+def _observe(metric: float, state: State, values: Values) -> None:
+    """Take an observation into what is remembered; NaN and infinities are such too."""
     below = (
-        best * (1.0 - values.threshold)
+        state.best * (1.0 - values.threshold)
         if values.threshold_mode == "rel"
-        else best - values.threshold
+        else state.best - values.threshold
     )
     above = (
-        best * (values.threshold + 1.0)
+        state.best * (values.threshold + 1.0)
         if values.threshold_mode == "rel"
-        else best + values.threshold
+        else state.best + values.threshold
     )
     improved = metric < below if values.mode == "min" else metric > above
-    best = metric if improved else best
-    resting = cooldown_left > 0
-    misses = 0 if improved or resting else bad + 1
+    state.best = metric if improved else state.best
+    resting = state.cooldown_left > 0
+    misses = 0 if improved or resting else state.bad + 1
     full = misses > values.patience
-    bad = 0 if full else misses
-    cooldown_left = values.cooldown if full else cooldown_left - 1 if resting else 0
+    state.bad = 0 if full else misses
+    state.cooldown_left = values.cooldown if full else state.cooldown_left - 1 if resting else 0
     old = (
         values.base_lr
-        if reductions == 0
-        else max(values.base_lr * values.factor**reductions, values.min_lr)
+        if state.reductions == 0
+        else max(values.base_lr * values.factor**state.reductions, values.min_lr)
     )
     new = max(old * values.factor, values.min_lr)
-    reductions = reductions + 1 if full and old - new > values.eps else reductions
-    return State(best, bad, cooldown_left, reductions)
+    state.reductions = state.reductions + 1 if full and old - new > values.eps else state.reductions
 
 
 def _rate(state: State, values: Values) -> float:
@@ -366,14 +395,14 @@ def _rate(state: State, values: Values) -> float:
 def _plain(state: State) -> dict[str, Any]:
     """Return what strict JSON holds: infinities and NaN become words."""
     return {
-        name: value if math.isfinite(value) else str(value)
-        for name, value in state._asdict().items()
+        name: value if math.isfinite(value) else str(value) for name, value in asdict(state).items()
     }
 
 
 def _remembered(saved: Any) -> State:
-    if not (isinstance(saved, dict) and saved.keys() == {*State._fields}):
-        raise ValueError(f"what is remembered is {', '.join(State._fields)}, got {saved!r}")
+    names = [field.name for field in fields(State)]
+    if not (isinstance(saved, dict) and saved.keys() == {*names}):
+        raise ValueError(f"what is remembered is {', '.join(names)}, got {saved!r}")
     return State(
         best=float(saved["best"]),
         bad=int(saved["bad"]),

@@ -209,6 +209,13 @@ def _entry_along(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
         chosen = jnp.arange(values.size) == jnp.asarray(index)[..., None]
         return values[index], jnp.sum(jnp.where(chosen, tangents[0], 0.0), axis=-1)
 ''',
+    "_reached": '''
+def _reached(places: jax.Array, step: jax.Array) -> jax.Array:
+    """How many of the rising ``places`` are at most ``step``."""
+    # XLA compiles comparisons with up to 32 places to one kernel, and a search to a loop of six.
+    method = "compare_all" if places.size <= 32 else "scan"
+    return jnp.searchsorted(places, step, side="right", method=method)
+''',
     "_product": '''
 def _product(values: jax.Array, count: ArrayLike) -> jax.Array:
     """Product of the first ``count`` of ``values``."""

@@ -47,7 +47,7 @@ ARRAY: Table = {
     "greatest": spelt(
         "jnp.max({0}.astype(jnp.float64), initial=-jnp.inf)", operand=Precedence.ATOM
     ),
-    "reached": spelt('jnp.searchsorted({0}, {1}, side="right")'),
+    "reached": spelt("_reached({0}, {1})"),
     "product": spelt("_product({0}, {1})"),
     "total": spelt("_total({0}, {1})"),
     "cycle_tables": spelt("jnp.array(_cycles({all}))"),

@@ -23,6 +23,7 @@ from .choice import where_chain
 from .companions import TORCH as TORCH_COMPANIONS
 from .host import MATH, Table, spelt
 from .layout import COLUMNS, fitting
+from .torch_driven import DRIVEN, Driven
 from .torch_observer import TORCH_OBSERVER
 from .torch_rates import own_names, writing_lines
 from .wording import formula_lines, parameter_lines, quantity, source_lines, wrapped
@@ -66,6 +67,9 @@ class SchedulerView:
     """What the template of the ``LRScheduler`` places.
 
     Attributes:
+        template: That of the class.
+        functions: That of the functions below it.
+        driven: What it drives, if that is not the rate.
         saved_base: The base rates of a saved state as an entry, if the formula has a base.
         present_base: The present ones.
         columns: The values of all parameters, each one for all groups or one per group.
@@ -81,6 +85,9 @@ class SchedulerView:
         rate: Body of the function that returns what writes rates.
     """
 
+    template: str
+    functions: str
+    driven: Driven | None
     saved_base: str
     present_base: str
     columns: str
@@ -104,7 +111,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
     lines += where_chain(chosen, spelled, "torch.where({0}, {1}, {2})", "return {0}.to(dtype)")
     body = fitting(lines, schedule)
     schedulers = []
-    if schedule.drives == "lr" and schedule.parameters:
+    if schedule.parameters and (schedule.drives == "lr" or schedule.drives in DRIVEN):
         schedulers = [_scheduler(schedule, writing_lines(schedule, facts, always))]
     view = view_of(
         schedule,
@@ -158,8 +165,9 @@ def _imports(view: View) -> list[str]:
         blank = [""] if view.imports else []
         return [*view.imports, *blank, "import torch", "from torch import Tensor"]
     plain = [line for line in view.imports if line.startswith("import ")]
+    arrays = ["import array"] if view.schedule.drives == "lr" else []
     return [
-        *sorted(["import array", "import copy", *plain]),
+        *sorted([*arrays, "import copy", *plain]),
         "from collections.abc import Callable, Sequence",
         "from typing import Any, Literal",
         "",
@@ -171,8 +179,9 @@ def _imports(view: View) -> list[str]:
 
 
 def _scheduler(schedule: Schedule, rate: Sequence[str]) -> SchedulerView:
-    base = schedule.base
-    others = [p for p in schedule.parameters if p.name != base]
+    driven = DRIVEN.get(schedule.drives)
+    base = schedule.base if driven is None else None
+    others = [p for p in _ordered(schedule) if p.name != base]
     own = own_names(schedule)
     shared = [p for p in schedule.parameters if p.name not in own]
     docs = [
@@ -183,7 +192,12 @@ def _scheduler(schedule: Schedule, rate: Sequence[str]) -> SchedulerView:
         )
     ]
     entries = [f'    "{p.name}": {_kept(p)},' for p in others]
+    intro = _INTRO if base else _WITHOUT_BASE if driven is None else _DRIVEN
+    place = "" if driven is None else driven.place
     return SchedulerView(
+        template=f"torch_schedules/{'scheduler' if driven is None else 'driven'}.py.jinja",
+        functions=f"torch_schedules/{'helpers' if driven is None else 'driven_functions'}.py.jinja",
+        driven=driven,
         saved_base=f'"{base}": base_lrs, ' if base else "",
         present_base=f'"{base}": self.base_lrs, ' if base else "",
         columns=f'{{"{base}": [float(lr) for lr in base_lrs], **parameters}}'
@@ -193,12 +207,7 @@ def _scheduler(schedule: Schedule, rate: Sequence[str]) -> SchedulerView:
             wrapped(f"{schedule.title}: call ``step()`` after each update.", "", "    ", 93)
         ),
         intro=tuple(
-            wrapped(
-                (_INTRO if base else _WITHOUT_BASE).format(name=schedule.name, base=base),
-                "    ",
-                "    ",
-                100,
-            )
+            wrapped(intro.format(name=schedule.name, base=base, place=place), "    ", "    ", 100)
         ),
         docs=tuple(docs),
         signature=tuple(f"{p.name}: {_group_type(p)} = {p.spelling}," for p in others),
@@ -249,6 +258,11 @@ _INTRO = (
 _WITHOUT_BASE = (
     "The rate is that of :func:`{name}`, in binary64, whatever ``lr`` the optimizer had; a tensor "
     "``lr`` is filled in place. A group added later joins at the next ``step()``."
+)
+_DRIVEN = (
+    "The value is that of :func:`{name}`, in binary64, and goes into {place}; a tensor there is "
+    "filled in place. Rates are left to a scheduler of their own. A group added later joins at the "
+    "next ``step()``."
 )
 _PER_GROUP = {"rate": " One value, or one per parameter group."}
 

@@ -16,6 +16,7 @@ from .remembering import (
     initial_lines,
     memory_lines,
     prefixed,
+    rate_names,
     remembering_view,
     update_lines,
 )
@@ -32,9 +33,11 @@ class SchedulerView:
         signature: ``name: type = default,`` for each other parameter.
         parameters: The dictionary of their values, as lines.
         fields: ``name: type`` of each parameter of one group.
-        unpack: Takes the state apart.
-        repack: Puts it together again.
-        alike: Finds for each group the first that an observation finds the same in.
+        repack: Puts the state together.
+        alike: What is equal in groups that an observation finds the same in.
+        deciding: The states that the rate depends on.
+        joined: What follows where groups were added.
+        planned: What follows where memories are shared anew.
         rate_head: The first lines of the function that computes a rate.
     """
 
@@ -43,9 +46,11 @@ class SchedulerView:
     signature: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
-    unpack: tuple[str, ...] = ()
     repack: tuple[str, ...] = ()
-    alike: tuple[str, ...] = ()
+    alike: str = ""
+    deciding: str = ""
+    joined: tuple[str, ...] = ()
+    planned: tuple[str, ...] = ()
     rate_head: str = ""
 
 
@@ -57,14 +62,9 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
             summary=view.summary.replace("(plain Python)", "(PyTorch)"),
             more=SchedulerView("python_schedules/observer.py.jinja"),
         )
-    names = prefixed(schedule, parameters="values.")
-    rate_spelt = prefixed(schedule, state="state.", parameters="values.")
+    remembered = prefixed(schedule, state="state.", parameters="values.")
     others = [p for p in schedule.parameters if p.name != schedule.base]
     listed = ", ".join(schedule.state_names)
-    taken_apart = f"({listed},)" if len(schedule.state) == 1 else listed
-    unpack: tuple[str, ...] = (f"{taken_apart} = state",)
-    if len(unpack[0]) > COLUMNS - 4:
-        unpack = tuple(f"{name} = state.{name}" for name in schedule.state_names)
     entries = [
         f'    "{p.name}": {f"_numbers({p.name})" if p.type == "rate" else p.name},' for p in others
     ]
@@ -72,9 +72,11 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
         schedule,
         framework="PyTorch",
         docstring=_docstring(schedule, schedule.base, others),
-        initial=initial_lines(schedule, STYLE, names, COLUMNS - 4),
-        update=update_lines(schedule, STYLE, names, COLUMNS - 4),
-        rate=fitting(rate_lines(schedule, facts, always, rate_spelt), schedule),
+        initial=initial_lines(
+            schedule, STYLE, prefixed(schedule, parameters="values."), COLUMNS - 4
+        ),
+        update=update_lines(schedule, STYLE, remembered, COLUMNS - 4),
+        rate=fitting(rate_lines(schedule, facts, always, remembered), schedule),
         more_code=("math.inf",) if any(s.kind is Kind.REAL for s in schedule.state) else (),
         more=SchedulerView(
             template=_TEMPLATES[schedule.uses_step],
@@ -82,9 +84,11 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
             signature=tuple(f"{p.name}: {_group_type(p)} = {p.spelling}," for p in others),
             parameters=("{", *entries, "}") if others else ("{}",),
             fields=tuple(f"{p.name}: {PYTHON_TYPES[p.type]}" for p in schedule.parameters),
-            unpack=unpack,
             repack=fitting([f"return State({listed})"], schedule),
             alike=_alike(schedule),
+            deciding=_deciding(schedule),
+            joined=_JOINED[schedule.uses_step],
+            planned=_PLANNED[schedule.uses_step],
             rate_head=_RATE_HEADS[schedule.uses_step],
         ),
     )
@@ -93,7 +97,7 @@ def _observer(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> Reme
     return replace(view, imports=(*plain, *rest))
 
 
-def _alike(schedule: Schedule) -> tuple[str, ...]:
+def _alike(schedule: Schedule) -> str:
     """Groups differ in rates alone, and most rules ask for none of them."""
     asked = [
         f"own.{p.name}"
@@ -101,12 +105,18 @@ def _alike(schedule: Schedule) -> tuple[str, ...]:
         if p.type == "rate" and any(p.name in names_in(u.value) for u in schedule.update)
     ]
     if not asked:
-        return ("self._alike = [0] * len(groups)",)
-    key = f"({', '.join(asked)}{',' * (len(asked) == 1)})"
-    return (
-        f"asked = [{key} for own in values]",
-        "self._alike = [asked.index(own) for own in asked]",
-    )
+        return "astuple(state)"
+    return f"(*astuple(state), {', '.join(asked)})"
+
+
+def _deciding(schedule: Schedule) -> str:
+    """What is compared before and after an observation: unless it changes, no rate does."""
+    needed = rate_names(schedule)
+    states = [f"state.{name}" for name in schedule.state_names if name in needed]
+    if len(states) == 1:
+        return states[0]
+    together = f"({', '.join(states)})"
+    return together if len(together) <= COLUMNS - len(_COMPARED) else "astuple(state)"
 
 
 def _docstring(schedule: Schedule, base: str, others: Sequence[Parameter]) -> list[str]:
@@ -145,10 +155,19 @@ def _group_type(parameter: Parameter) -> str:
     return PYTHON_TYPES[parameter.type]
 
 
+_COMPARED = "            if  != before:"
 _TEMPLATES = {
     False: "torch_schedules/plateau.py.jinja",
     True: "torch_schedules/observing.py.jinja",
 }
+_JOINED = {
+    False: ("self._write(self._rates())",),
+    True: (
+        "if self.last_epoch >= 0:  # else a SequentialLR has not come to this member yet",
+        "    self._write(self._rates())",
+    ),
+}
+_PLANNED: dict[bool, tuple[str, ...]] = {False: (), True: ("self._plan_updates()",)}
 _RATE_HEADS = {
     False: "def _rate(state: State, values: Values) -> float:",
     True: "def _rate(step: int, state: State, values: Values) -> float:",
@@ -157,7 +176,8 @@ _WORDS = {
     False: (
         "call ``step(metric)`` after each evaluation.",
         "It is a ``ReduceLROnPlateau`` by type alone: trainers hand a metric to such a scheduler. "
-        "Nothing of torch's own rule is in use.",
+        "Nothing of torch's own rule is in use. Rates are written where they change, so that one "
+        "that was set by hand, as in a warm-up, stays until the next change.",
         "``step()``",
     ),
     True: (

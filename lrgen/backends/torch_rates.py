@@ -208,7 +208,7 @@ class _Writer:
             *(f"{indent}{name} = {spelled.text(expr)}" for name, expr in shares.items()),
             *self.head(needed, indent),
             *self.let_lines(lets, indent + "    "),
-            f'{indent}    group["lr"] = {float_text(value, spelled)}',
+            f'{indent}    group["{self.schedule.drives}"] = {float_text(value, spelled)}',
         ]
 
     def let_lines(self, lets: Sequence[Let], indent: str) -> list[str]:
@@ -238,7 +238,9 @@ class _Writer:
                 if condition is not None:
                     lines.append(f"{indent}if {spelled.text(condition)}:")
                     inner += "    "
-                lines.append(f'{inner}group["lr"] = {float_text(value, spelled)}')
+                lines.append(
+                    f'{inner}group["{self.schedule.drives}"] = {float_text(value, spelled)}'
+                )
                 last = part is self.parts[-1] and condition is None
                 lines += [] if last else [f"{inner}continue"]
         return lines

@@ -175,7 +175,7 @@ def test_one_tensor_may_serve_groups_with_equal_values_also_one_that_joins() -> 
     observed(optimizer, scheduler, METRICS[3:])
 
     assert expected(METRICS, 0.5)[-1] == lr.item()
-    assert 1 == len(set(scheduler.states))
+    assert all(scheduler.states[0] is state for state in scheduler.states)
 
 
 def test_one_tensor_of_groups_with_different_values_is_an_error() -> None:
@@ -183,6 +183,59 @@ def test_one_tensor_of_groups_with_different_values_is_an_error() -> None:
 
     with pytest.raises(ValueError, match=r"groups 0 and 1 share one tensor .* lr\.clone\(\)"):
         PlateauLR(make_optimizer(lr, lr), min_lr=[0.0, 0.1])
+
+
+def test_groups_that_remember_the_same_observe_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    optimizer = make_optimizer(*[0.1 + index / 64 for index in range(64)])
+    scheduler = PlateauLR(optimizer, **RULE)
+    observe, seen = plateau._observe, []
+
+    def counted(metric: float, *memory: Any) -> None:
+        seen.append(metric)
+        observe(metric, *memory)
+
+    monkeypatch.setattr(plateau, "_observe", counted)
+    scheduler.step(1.0)
+    optimizer.add_param_group({"params": [torch.ones(1)], "lr": 0.8})
+    scheduler.step(2.0)
+    scheduler.step(3.0)
+
+    assert [1.0, 2.0, 2.0, 3.0, 3.0] == seen  # the group that joined has observed less
+    assert [0.05, 0.8] == [lrs_of(optimizer)[0], lrs_of(optimizer)[64]]
+
+
+def test_groups_that_shared_a_memory_part_where_the_rule_asks_for_their_rates() -> None:
+    optimizer = make_optimizer(0.1, 0.1)
+    scheduler = load_emitted("torch", "plateau_torch").PlateauTorchLR(
+        optimizer, patience=0, eps=1e-3
+    )
+    scheduler.base_lrs[1] = 1e-3  # a cut of which is too small to be made
+
+    assert [[0.1, 1e-3], [0.1 * 0.1, 1e-3]] == observed(optimizer, scheduler, [1.0, 1.0])
+
+
+def test_a_rate_set_by_hand_stays_until_the_next_cut() -> None:
+    lr = torch.tensor(0.5)
+    optimizer = make_optimizer(0.5, lr)
+    scheduler = PlateauLR(optimizer, **RULE)
+    optimizer.param_groups[0]["lr"] = 0.0625
+    lr.fill_(0.0625)
+    writes = lr._version
+
+    assert [[0.0625] * 2] * 2 == observed(optimizer, scheduler, [1.0, 1.0])
+    assert [0.5, 0.5] == [float(rate) for rate in scheduler.get_last_lr()]
+    assert writes == lr._version
+    assert [[0.25] * 2] == observed(optimizer, scheduler, [1.0])
+
+
+def test_rates_that_an_optimizer_loads_later_hold_until_the_next_step() -> None:
+    optimizer = make_optimizer()
+    scheduler = PlateauLR(optimizer, **RULE)
+    observed(optimizer, scheduler, METRICS[:5])
+    optimizer.load_state_dict(make_optimizer(0.8).state_dict())
+    assert [0.8] == lrs_of(optimizer)
+
+    assert [[rate] for rate in expected(METRICS)[5:]] == observed(optimizer, scheduler, METRICS[5:])
 
 
 def test_a_changed_base_rate_holds_from_the_next_step_on() -> None:
@@ -214,6 +267,14 @@ def test_a_wrong_argument_is_named_and_the_rates_are_left_alone(
 
 
 # --- states ---------------------------------------------------------------------------------------
+
+
+def test_a_group_that_was_added_is_in_the_next_state_and_has_its_rate() -> None:
+    optimizer = make_optimizer()
+    scheduler = PlateauLR(optimizer, **RULE)
+    optimizer.add_param_group({"params": [torch.ones(1)], "lr": 0.05, "initial_lr": 0.8})
+
+    assert [0.1, 0.8] == scheduler.state_dict()["lr"] == lrs_of(optimizer)
 
 
 def halfway(lrs: tuple[Any, ...] = (0.1,), **arguments: Any) -> tuple[Optimizer, Any]:
@@ -266,16 +327,20 @@ def test_a_copy_goes_its_own_way(duplicate: Callable[[Any], Any]) -> None:
 
     assert [[rate] for rate in whole[5:]] == observed(copied, other, METRICS[5:])
     assert whole[4] == lrs_of(optimizer)[0]
+    observed(optimizer, scheduler, METRICS[5:])
+    assert scheduler.state_dict() == other.state_dict()
 
 
 def test_a_rate_set_by_hand_is_there_again_after_loading() -> None:
     optimizer, scheduler = halfway()
     optimizer.param_groups[0]["lr"] = 0.0625
-    other = make_optimizer()
-    resumed = PlateauLR(other, **RULE)
-    resumed.load_state_dict(scheduler.state_dict())
+    for _ in range(2):
+        other = make_optimizer()
+        resumed = PlateauLR(other, **RULE)
+        resumed.load_state_dict(scheduler.state_dict())
 
-    assert [0.0625] == lrs_of(other)
+        assert [0.0625] == lrs_of(other)
+        scheduler = resumed
 
 
 def test_other_values_are_an_error_that_names_each_and_changes_nothing() -> None:

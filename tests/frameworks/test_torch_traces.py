@@ -90,9 +90,10 @@ def test_a_tensor_rate_and_tensor_metrics_give_every_float32(name: str, device: 
         ("plateau", "misses > values.patience", "misses >= values.patience"),
         ("plateau", "finite and (first", "(first"),
         ("plateau_torch", "misses > values.patience", "misses >= values.patience"),
-        ("plateau", "_observe(observed, state, values)", "_observe(0.0, state, values)"),
+        ("plateau", "_observe(metric, state, values)", "_observe(0.0, state, values)"),
         ("cosine_plateau", "_rate(step, state, values)", "_rate(step + 1, state, values)"),
-        ("cosine_plateau", "if self.last_epoch >= 0:", "if self.last_epoch < 0:"),
+        ("plateau", "state.reductions != before", "state.reductions < before"),
+        ("cosine_plateau", "if changed and self.last_epoch", "if not changed and self.last_epoch"),
     ],
 )
 def test_a_broken_scheduler_is_noticed(name: str, before: str, after: str) -> None:
@@ -149,7 +150,7 @@ def test_a_run_goes_on_to_the_bit_after_any_row(name: str, way: Callable[..., An
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("        self.states = states\n        self.last_epoch", "        self.last_epoch")],
+    [("self.base_lrs, states)", "self.base_lrs, self.states)")],
 )
 def test_a_run_that_forgets_is_noticed(before: str, after: str) -> None:
     module = load_broken("torch", "plateau", before, after)

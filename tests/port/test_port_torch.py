@@ -92,6 +92,23 @@ def test_many_compositions_are_those_of_pytorch(kind: str) -> None:
         compared(COMPOSITIONS[kind](source), rate=source.choice([0.1, 3e-4, 1.0]))
 
 
+@pytest.mark.parametrize("shape", ["", ", anneal_strategy='linear'", ", three_phase=True"])
+def test_the_momentum_of_one_cycle_is_driven_as_by_pytorch(shape: str) -> None:
+    call = f"OneCycleLR(optimizer, 0.1, total_steps=30{shape})"
+    scope: dict[str, type] = {}
+    exec(lrgen.port(call, quantity="momentum").code("torch"), scope)
+    theirs = eval(call, {**vars(lr_scheduler), "optimizer": optimizer_of(0.1)})
+    ours = scope["OneCycleLrMomentum"](optimizer_of(0.1))
+
+    for _ in range(29):
+        for scheduler in (ours, theirs):
+            scheduler.optimizer.step()
+            scheduler.step()
+        expected = theirs.optimizer.param_groups[0]["momentum"]
+        found = ours.optimizer.param_groups[0]["momentum"]
+        assert expected == pytest.approx(found, rel=1e-12)
+
+
 def test_a_milestone_one_update_late_is_found() -> None:
     call = "SequentialLR(optimizer, [ConstantLR(optimizer), StepLR(optimizer, 5)], milestones=[9])"
     ours = lrgen.port(call).bound.curve(range(STEPS))

@@ -20,7 +20,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "frameworks"))
-from emitted import load_emitted
+from emitted import load_broken, load_emitted
 
 DEVICES = 8
 UPDATES = 24
@@ -108,6 +108,40 @@ def check_shard_map() -> None:
         state, rate_of_each = step(state, inputs)
         assert [expected()[number]] * DEVICES == rate_of_each.tolist()
     assert expected() == rates(state[0])
+
+
+def rates_of_lists(emitted: Any, count: int) -> list[list[float]]:
+    """The rate of update k on device k of a list of ``count`` boundaries: plain Python's, then ours
+    by ``shard_map`` and by ``pmap``."""
+    plan = {
+        "boundaries": list(range(1, count + 1)),
+        "values": [1.0 / number for number in range(1, count + 2)],
+    }
+    python = load_emitted("python", "piecewise_constant").piecewise_constant
+    rate = emitted.piecewise_constant(**plan)
+    steps, place = jnp.arange(DEVICES), PartitionSpec("devices")
+    sharded = jax.shard_map(jax.vmap(rate), mesh=mesh(), in_specs=place, out_specs=place)
+    return [
+        [float(np.float32(python(step, **plan))) for step in range(DEVICES)],
+        jax.jit(sharded)(steps).tolist(),
+        jax.pmap(rate)(steps).tolist(),
+    ]
+
+
+def check_lists_on_every_device() -> None:
+    """Short lists are compared with the step, and long ones are searched."""
+    for count in (3, 40):
+        wanted, sharded, mapped = rates_of_lists(load_emitted("jax", "piecewise_constant"), count)
+        assert wanted == sharded
+        assert wanted == mapped
+
+
+def check_a_late_boundary_is_noticed_on_every_device() -> None:
+    late = load_broken("jax", "piecewise_constant", 'side="right"', 'side="left"')
+    for count in (3, 40):
+        wanted, sharded, mapped = rates_of_lists(late, count)
+        assert wanted != sharded
+        assert wanted != mapped
 
 
 def check_sharded_batch_and_donated_buffers() -> None:
