@@ -6,8 +6,8 @@ rate for each group; for tensors a ``fill_`` for each group. The floor of tensor
 takes to write numbers that are there already into them: one ``fill_``, or one copy for all.
 
 Every class of torch's whose curve is in the catalogue is here, and two compositions. The others:
-``ReduceLROnPlateau`` observes a metric, ``OneCycleLR`` drives momentum as well only by itself,
-``SWALR`` is a cosine, ``LambdaLR`` and ``MultiplicativeLR`` are the caller's own functions.
+``ReduceLROnPlateau`` observes a metric (torch_plateau_steps.py), ``SWALR`` is a cosine,
+``LambdaLR`` and ``MultiplicativeLR`` are the caller's own functions.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ Load = Callable[[str], ModuleType]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A schedule: the emitted one and torch's own, each from an optimizer and its base rates."""
+    """A schedule: the emitted one and torch's own, each from an optimizer and its base rates.
+
+    ``ours`` is given the class of each schedule that ``emitted`` names.
+    """
 
     emitted: str
     peer: str
-    ours: Callable[[Any, Optimizer, Sequence[float]], Any]
+    ours: Callable[..., Any]
     theirs: Callable[[Optimizer, Sequence[float]], Any]
     start: float = 1.0
     """What the optimizer of ours begins with, as a share of the peer's base rate."""
@@ -59,6 +62,18 @@ class Fractions:
     def step(self) -> None:
         self.steps += 1
         self.scheduler.step(self.steps / self.steps_per_epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Two schedulers of one optimizer, stepped one after the other."""
+
+    first: native.LRScheduler
+    second: native.LRScheduler
+
+    def step(self) -> None:
+        self.first.step()
+        self.second.step()
 
 
 def warmed_cosine(optimizer: Optimizer) -> native.SequentialLR:
@@ -108,6 +123,21 @@ PLANS = (
             end_lr=[lr / 25e4 for lr in lrs],
         ),
         lambda own, lrs: native.OneCycleLR(own, list(lrs), LENGTH, cycle_momentum=False),
+    ),
+    Plan(
+        "one_cycle and one_cycle_momentum",
+        "OneCycleLR with momentum",
+        lambda kind, momentum, own, lrs: Both(
+            kind(
+                own,
+                warmup_steps=LENGTH * 3 // 10 - 1,
+                total_steps=LENGTH - 1,
+                start_lr=[lr / 25 for lr in lrs],
+                end_lr=[lr / 25e4 for lr in lrs],
+            ),
+            momentum(own, warmup_steps=LENGTH * 3 // 10 - 1, total_steps=LENGTH - 1),
+        ),
+        lambda own, lrs: native.OneCycleLR(own, list(lrs), LENGTH),
     ),
     Plan(
         "step_decay",
@@ -250,28 +280,36 @@ def least(calls: Mapping[str, Callable[[], object]], number: int, rounds: int) -
     return found
 
 
-def check_curve(plan: Plan, kind: Any) -> None:
-    """Hold both to the same rates: a comparison of different curves says nothing."""
+def check_curve(plan: Plan, kinds: Sequence[Any]) -> None:
+    """Hold both to the same curves: a comparison of different ones says nothing."""
     lrs = [BASE_LR, 0.2]
     ours, theirs = make_optimizer([lr * plan.start for lr in lrs]), make_optimizer(lrs)
-    schedulers = plan.ours(kind, ours, lrs), plan.theirs(theirs, lrs)
+    schedulers = plan.ours(*kinds, ours, lrs), plan.theirs(theirs, lrs)
     for optimizer in (ours, theirs):
         optimizer.step()
     for step in range(200):
-        rates = [[group["lr"] for group in one.param_groups] for one in (ours, theirs)]
-        if not all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-15) for a, b in zip(*rates)):
-            raise AssertionError(f"{plan.emitted} and {plan.peer} differ at {step}: {rates}")
+        found = [
+            [group[key] for group in optimizer.param_groups for key in ("lr", "momentum")]
+            for optimizer in (ours, theirs)
+        ]
+        if not all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-15) for a, b in zip(*found)):
+            raise AssertionError(f"{plan.emitted} and {plan.peer} differ at {step}: {found}")
         for scheduler in schedulers:
             scheduler.step()
+
+
+def emitted_class(load: Load, name: str) -> Any:
+    """The scheduler of the emitted module ``name``."""
+    words = "".join(word.capitalize() for word in name.split("_"))
+    module = load(name)
+    return getattr(module, f"{words}LR", None) or getattr(module, words)
 
 
 def measured(load: Load, rounds: int) -> Iterator[tuple[Plan, int, bool, dict[str, float]]]:
     """(plan, groups, whether ``lr`` is a tensor, seconds of each) for every comparison."""
     for plan in PLANS:
-        module = load(plan.emitted)
-        name = "".join(word.capitalize() for word in plan.emitted.split("_"))
-        kind = getattr(module, f"{name}LR")
-        check_curve(plan, kind)
+        kinds = [emitted_class(load, name) for name in plan.emitted.split(" and ")]
+        check_curve(plan, kinds)
         for tensor in (False, True):
             for count in (1, 8, 64):
                 bases = [BASE_LR * (1 + index / 100) for index in range(count)]
@@ -282,7 +320,7 @@ def measured(load: Load, rounds: int) -> Iterator[tuple[Plan, int, bool, dict[st
                 calls: dict[str, Callable[[], object]] = {}
                 for row, (lrs, hold) in ours.items():
                     own = make_optimizer(hold([lr * plan.start for lr in lrs]))
-                    calls[row] = plan.ours(kind, own, lrs).step
+                    calls[row] = plan.ours(*kinds, own, lrs).step
                     own.step()
                 own = make_optimizer(held(bases))
                 calls["peer"] = plan.theirs(own, bases).step
