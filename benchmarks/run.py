@@ -121,9 +121,11 @@ def torch_step() -> Iterator[Row]:
                     yield ratio(same, found["one vector"], peer, plan.peer, 0.15)
                     yield ratio(same, found["one vector"], bare, "a bare fill_ loop", limit)
             else:
-                yield ratio(name, found["ours"], peer, plan.peer, 0.30)
-                if " and " in plan.emitted:
-                    continue  # the loop writes rates alone
+                two = " and " in plan.emitted
+                why = "two schedulers are two calls" if two else ""
+                yield ratio(name, found["ours"], peer, plan.peer, 0.30, why=why)
+                if two:
+                    continue  # the bare loop writes rates alone
                 yield ratio(name, found["ours"], bare, "the bare loop", 2.0)
                 same, why = f"{name}, one base rate", "the call takes what five groups take"
                 yield ratio(same, found["one base rate"], bare, "the bare loop", 1.0, why=why)
