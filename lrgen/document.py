@@ -32,7 +32,7 @@ MOST_CAUTIONS = 16
 # What emitted modules call by these names themselves.
 _EMITTED = set.union(
     {"step", "t", "lr", "self", "dtype", "name", "schedule", "optimizer", "group", "groups"},
-    {"state", "last_epoch", "on_change", "epoch", "rate", "cast", "binary64"},
+    {"write", "state", "last_epoch", "on_change", "epoch", "rate", "cast", "binary64"},
     {"np", "numpy", "torch", "jax", "jnp", "keras", "ops", "math", "copy", "contextlib"},
     {"Tensor", "LRScheduler", "Optimizer", "Sequence", "Callable", "Literal", "Any", "SPEC"},
     {"ArrayLike", "DTypeLike", "NDArray", "warnings", "minimum", "maximum"},

@@ -7,7 +7,7 @@ import bisect
 import copy
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -123,54 +123,39 @@ class CosineRestartsBoundsLR(LRScheduler):
             "rounding": rounding,
         }
         self._planned_lrs: list[float | Tensor] = []
-        self._first: dict[str, Any] | None = None
+        self._last: dict[str, Any] | None = None
+        self._tensors: list[tuple[dict[str, Any], Tensor]] = []
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
         """Write the rates of the next update into the optimizer; call it after the update."""
-        if epoch is not None or self._step_count < 2:
-            super().step(epoch)  # for its warnings: `epoch`, and the order of the first two calls
+        for group, lr in self._tensors:
+            if group["lr"] is not lr:  # but a new tensor, or a float
+                self._last = None
+                break
+        last = self.optimizer.param_groups[-1]
+        if (
+            epoch is not None
+            or self._step_count < 2
+            or last is not self._last
+            or type(last["lr"]) is not self._type
+            or self.base_lrs != self._planned_lrs
+        ):
+            # It warns of `epoch`, and of the order of the first two calls, and its update plans.
+            super().step(epoch)
         else:
             self._step_count += 1
-            self._update_lr()
+            self.last_epoch += 1
+            self._write(self.last_epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        groups = self.optimizer.param_groups
-        first = groups[0]
-        base_lrs = self.base_lrs
-        if (
-            first is not self._first
-            or first["lr"].__class__ is not self._class
-            or len(groups) != len(base_lrs)
-            or base_lrs != self._planned_lrs
-        ):
-            self._join()
+        self._join()
         if epoch is None:
             epoch = self.last_epoch + 1
         elif not (isinstance(epoch, int) and epoch >= 0):
             raise ValueError(f"epoch must be an integer >= 0, got {epoch}")
         self.last_epoch = epoch
-
-        # One that is no longer there: a new tensor, or a float.
-        if self._tensors and any(group["lr"] is not lr for group, lr in self._tensors):
-            self._join()
-        _write_rates(epoch, self._rows, *self._shared)
-        for leader, others in self._followers:
-            rate = leader["lr"]
-            for group in others:
-                group["lr"] = rate
-        if self._tensors:
-            self._fill()
-
-    def _fill(self) -> None:
-        """Bring the rates of the rows into tensors: those on the CPU are filled in one call."""
-        if self._buffer is None:
-            for lr, row in self._filled:
-                lr.fill_(row[0]["lr"])
-        else:
-            for index, row in enumerate(self._rows):
-                self._buffer[index] = row[0]["lr"]
-            torch._foreach_copy_(self._targets, self._sources)
+        self._write(epoch)
 
     def get_lr(self) -> list[float | Tensor]:
         """Rates at ``last_epoch``, one per parameter group, each of the type of its ``lr``."""
@@ -259,7 +244,7 @@ class CosineRestartsBoundsLR(LRScheduler):
     def _rates(self) -> list[float]:
         step = max(self.last_epoch, 0)  # -1 in a SequentialLR that has not come to this member yet
         rows: list[tuple[Any, ...]] = [({}, *own) for own in self._own]
-        _write_rates(step, rows, *self._shared)
+        _writer(rows, *self._shared)(step)
         return [row[0]["lr"] for row in rows]
 
     def _join(self) -> None:
@@ -287,7 +272,6 @@ class CosineRestartsBoundsLR(LRScheduler):
         own: list[tuple[float, ...]] = [()] * len(groups)
 
         tensors: dict[int, int] = {}
-        members: dict[tuple[float, ...], list[int]] = {}
         for index, group in enumerate(groups):
             try:
                 _check(*values[index])
@@ -300,7 +284,6 @@ class CosineRestartsBoundsLR(LRScheduler):
                         f"parameter groups {other} and {index} share one tensor as their lr but "
                         "have different rates: give each group a tensor of its own, lr.clone()"
                     )
-            members.setdefault(own[index], []).append(index)
 
         self._parameters = parameters
         self._own = own
@@ -313,40 +296,36 @@ class CosineRestartsBoundsLR(LRScheduler):
         )
         self.base_lrs = [float(lr) for lr in base_lrs]
         self._planned_lrs = [*self.base_lrs]
-        self._plan(members)
+        self._plan()
 
-    def _plan(self, members: dict[tuple[float, ...], list[int]]) -> None:
+    def _plan(self) -> None:
         """Plan to compute groups with equal values once: into the first, which the others follow.
 
-        A row of tensors alone is computed into a dictionary of its own.
+        The rate of tensors alone is computed into a dictionary of its own.
         """
         groups = self.optimizer.param_groups
-        self._first = groups[0]
-        lr = groups[0]["lr"]
-        self._class = lr.__class__ if isinstance(lr, Tensor) else float
-        self._rows: list[tuple[Any, ...]] = []
-        self._followers: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
-        places: dict[Tensor, int] = {}  # groups may share one tensor
-        for own, indices in members.items():
-            tensors = [groups[i]["lr"] for i in indices if isinstance(groups[i]["lr"], Tensor)]
-            floats = [groups[i] for i in indices if not isinstance(groups[i]["lr"], Tensor)]
-            places.update(dict.fromkeys(tensors, len(self._rows)))
-            self._rows.append((floats[0] if floats else {}, *own))
-            if len(floats) > 1:
-                self._followers.append((floats[0], floats[1:]))
+        self._last = groups[-1]
+        lr = self._last["lr"]
+        self._type = type(lr) if isinstance(lr, Tensor) else float
         self._tensors = [(g, g["lr"]) for g in groups if isinstance(g["lr"], Tensor)]
-        self._filled = [(lr, self._rows[place]) for lr, place in places.items()]
-        self._buffer: array.array[float] | None = None
-        if len(places) > 1 and all(lr.device.type == "cpu" for lr in places):
-            # Memory that torch sees as one tensor for each row.
-            self._buffer = array.array("d", bytes(8 * len(self._rows)))
-            numbers = torch.frombuffer(self._buffer, dtype=torch.float64).unbind()
-            self._targets = list(places)
-            self._sources = [numbers[place] for place in places.values()]
+        floats: dict[tuple[float, ...], list[dict[str, Any]]] = {own: [] for own in self._own}
+        for group, own in zip(groups, self._own, strict=True):
+            if not isinstance(group["lr"], Tensor):
+                floats[own].append(group)
+        leaders = {own: same[0] if same else {} for own, same in floats.items()}
+        followers = [(same[0], same[1:]) for same in floats.values() if len(same) > 1]
+        tensors = {  # groups may share one tensor
+            group["lr"]: leaders[own]
+            for group, own in zip(groups, self._own, strict=True)
+            if isinstance(group["lr"], Tensor)
+        }
+        self._write = _writer([(leader, *own) for own, leader in leaders.items()], *self._shared)
+        if followers or tensors:
+            self._write = _passed_on(self._write, followers, tensors)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy is made from: it plans anew, for tensors of its own."""
-        return {**self.__dict__, "_first": None, "_buffer": None, "_sources": None}
+        """What a copy is made from: it plans anew, for groups of its own."""
+        return {**self.__dict__, "_last": None, "_write": None}
 
 
 def _check(
@@ -389,33 +368,108 @@ def _check(
         raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
 
 
-def _write_rates(
-    step: int,
+def _writer(
     groups: Sequence[tuple[Any, ...]],
     first_steps: int,
     growth: float,
     peaks: Sequence[float],
     lows: Sequence[float],
     rounding: str,
-) -> None:
-    """Write the rate of each group at ``step``, in binary64; its own values follow in its row."""
+) -> Callable[[int], None]:
+    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
     starts, lengths = _cycles(first_steps, growth, rounding)
-    row = bisect.bisect_right(starts, step) - 1
-    length = lengths[row]
-    elapsed = step - starts[row]
-    position = elapsed % length
-    index = row + elapsed // length
-    peak = peaks[max(min(index, len(peaks) - 1), 0)]
-    low = lows[max(min(index, len(lows) - 1), 0)]
-    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    # 1 - i / j == (j - i) / j, exact: integers first.
-    # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    for (group,) in groups:
-        group["lr"] = (
-            low * math.sin(math.pi / 2 * position / length) ** 2
-            + peak * math.sin(math.pi / 2 * (length - position) / length) ** 2
-        )
+    row = 0  # where the last step was, and mostly the next one is
+
+    def write(step: int) -> None:
+        nonlocal row
+        if not 0 <= step - starts[row] < lengths[row]:
+            row = bisect.bisect_right(starts, step) - 1
+        length = lengths[row]
+        elapsed = step - starts[row]
+        position = elapsed % length
+        index = row + elapsed // length
+        peak = peaks[max(min(index, len(peaks) - 1), 0)]
+        low = lows[max(min(index, len(lows) - 1), 0)]
+        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        # 1 - i / j == (j - i) / j, exact: integers first.
+        # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        for (group,) in groups:
+            group["lr"] = (
+                low * math.sin(math.pi / 2 * position / length) ** 2
+                + peak * math.sin(math.pi / 2 * (length - position) / length) ** 2
+            )
+
+    return write
+
+
+def _passed_on(
+    write: Callable[[int], None],
+    followers: Sequence[tuple[dict[str, Any], Sequence[dict[str, Any]]]],
+    tensors: dict[Tensor, dict[str, Any]],
+) -> Callable[[int], None]:
+    """``write``, and then each rate to the groups that follow, and into tensors."""
+    fill = _filler(tensors) if tensors else None
+
+    def write_all(step: int) -> None:
+        write(step)
+        for leader, others in followers:
+            rate = leader["lr"]
+            for group in others:
+                group["lr"] = rate
+        if fill is not None:
+            fill()
+
+    return write_all
+
+
+def _filler(tensors: dict[Tensor, dict[str, Any]]) -> Callable[[], None]:
+    """What fills each tensor with the ``lr`` of its dictionary: those of one kind in one call."""
+    lrs = list(tensors)
+    kinds = {(lr.device, lr.dtype) for lr in lrs}
+    if len(lrs) == 1 or len(kinds) > 1 or lrs[0].device.type not in ("cpu", "cuda"):
+
+        def fill_each() -> None:
+            for lr, source in tensors.items():
+                lr.fill_(source["lr"])
+
+        return fill_each
+
+    # Memory that torch sees as a vector; not pinned, so that a copy to a GPU has read it on return.
+    rates = array.array("d", bytes(8 * len(lrs)))
+    numbers = torch.frombuffer(rates, dtype=torch.float64)
+    vector = _vector(lrs)
+    if vector is not None:
+        copies = [([vector], [numbers])]
+    elif lrs[0].is_cuda:
+        staged = torch.empty_like(numbers, dtype=lrs[0].dtype, device=lrs[0].device)
+        copies = [([staged], [numbers]), (lrs, [*staged])]
+    else:
+        copies = [(lrs, [*numbers])]
+    sources = list(tensors.values())
+
+    def fill() -> None:
+        for index, source in enumerate(sources):
+            rates[index] = source["lr"]
+        for targets, values in copies:
+            torch._foreach_copy_(targets, values, non_blocking=True)
+
+    return fill
+
+
+def _vector(lrs: Sequence[Tensor]) -> Tensor | None:
+    """The vector whose elements ``lrs`` are, one after the other, if they are."""
+    first = lrs[0]
+    memory = first.untyped_storage().data_ptr()
+    for index, lr in enumerate(lrs):
+        if (
+            lr.numel() != 1
+            or lr.dtype != first.dtype
+            or lr.untyped_storage().data_ptr() != memory
+            or lr.storage_offset() != first.storage_offset() + index
+        ):
+            return None
+    return first.as_strided((len(lrs),), (1,))
 
 
 def _numbers(value: float | Sequence[float]) -> float | list[float]:

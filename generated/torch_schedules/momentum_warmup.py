@@ -3,7 +3,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -88,6 +88,7 @@ class MomentumWarmup(LRScheduler):
             "start_momentum": _numbers(start_momentum),
         }
         self._places: list[int] = []
+        self._write_rows: Callable[[int], None] | None = None
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
@@ -110,12 +111,11 @@ class MomentumWarmup(LRScheduler):
     def _write(self) -> None:
         """Write the values at ``last_epoch`` into the optimizer."""
         groups = self.optimizer.param_groups
-        if len(groups) != len(self._places):
-            self._arrange(self._parameters)
-        rows = self._rows
-        _write_values(max(self.last_epoch, 0), rows, *self._shared)
+        if self._write_rows is None or len(groups) != len(self._places):
+            self._write_rows = self._arrange(self._parameters)
+        self._write_rows(max(self.last_epoch, 0))
         for group, place in zip(groups, self._places, strict=True):
-            _put(group, rows[place][0]["momentum"])
+            _put(group, self._rows[place][0]["momentum"])
 
     def get_last_momentum(self) -> list[float]:
         """Values that the last ``step()`` wrote, one per parameter group."""
@@ -166,13 +166,13 @@ class MomentumWarmup(LRScheduler):
                     f"a state of another spec cannot be restored ({'; '.join(changed)}): "
                     "on_change='keep' goes on from its step with the present values"
                 )
-            self._arrange(parameters)
+            self._write_rows = self._arrange(parameters)
         self.last_epoch = last_epoch
         self._step_count = state_dict.get("_step_count", last_epoch + 1)
         self._write()
 
-    def _arrange(self, parameters: dict[str, Any]) -> None:
-        """Check the values of each group, and plan to compute equal ones once."""
+    def _arrange(self, parameters: dict[str, Any]) -> Callable[[int], None]:
+        """Check the values of each group, and return what computes equal ones once."""
         groups = self.optimizer.param_groups
         for name, column in parameters.items():
             if isinstance(column, list) and len(column) != len(groups):
@@ -198,6 +198,11 @@ class MomentumWarmup(LRScheduler):
         )
         self._rows: list[tuple[Any, ...]] = [({}, *values) for values in distinct]
         self._places = [distinct.index(values) for values in own]
+        return _writer(self._rows, *self._shared)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made from: it arranges rows of its own."""
+        return {**self.__dict__, "_write_rows": None}
 
 
 def _check(
@@ -219,20 +224,23 @@ def _check(
         )
 
 
-def _write_values(
-    step: int,
+def _writer(
     groups: Sequence[tuple[Any, ...]],
     warmup_steps: int,
-) -> None:
-    """Write the value of each row at ``step``, in binary64; its own parameters follow in it."""
-    if step < warmup_steps:
-        for group, end_momentum, start_momentum in groups:
-            group["momentum"] = (
-                start_momentum + (end_momentum - start_momentum) * step / warmup_steps
-            )
-        return
-    for group, end_momentum, _ in groups:
-        group["momentum"] = end_momentum
+) -> Callable[[int], None]:
+    """What writes each row's value at a step, in binary64; its own parameters follow in it."""
+
+    def write(step: int) -> None:
+        if step < warmup_steps:
+            for group, end_momentum, start_momentum in groups:
+                group["momentum"] = (
+                    start_momentum + (end_momentum - start_momentum) * step / warmup_steps
+                )
+            return
+        for group, end_momentum, _ in groups:
+            group["momentum"] = end_momentum
+
+    return write
 
 
 def _put(group: dict[str, Any], momentum: float) -> None:

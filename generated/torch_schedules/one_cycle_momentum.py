@@ -3,7 +3,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -136,6 +136,7 @@ class OneCycleMomentum(LRScheduler):
             "three_phase": three_phase,
         }
         self._places: list[int] = []
+        self._write_rows: Callable[[int], None] | None = None
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
@@ -158,12 +159,11 @@ class OneCycleMomentum(LRScheduler):
     def _write(self) -> None:
         """Write the values at ``last_epoch`` into the optimizer."""
         groups = self.optimizer.param_groups
-        if len(groups) != len(self._places):
-            self._arrange(self._parameters)
-        rows = self._rows
-        _write_values(max(self.last_epoch, 0), rows, *self._shared)
+        if self._write_rows is None or len(groups) != len(self._places):
+            self._write_rows = self._arrange(self._parameters)
+        self._write_rows(max(self.last_epoch, 0))
         for group, place in zip(groups, self._places, strict=True):
-            _put(group, rows[place][0]["momentum"])
+            _put(group, self._rows[place][0]["momentum"])
 
     def get_last_momentum(self) -> list[float]:
         """Values that the last ``step()`` wrote, one per parameter group."""
@@ -214,13 +214,13 @@ class OneCycleMomentum(LRScheduler):
                     f"a state of another spec cannot be restored ({'; '.join(changed)}): "
                     "on_change='keep' goes on from its step with the present values"
                 )
-            self._arrange(parameters)
+            self._write_rows = self._arrange(parameters)
         self.last_epoch = last_epoch
         self._step_count = state_dict.get("_step_count", last_epoch + 1)
         self._write()
 
-    def _arrange(self, parameters: dict[str, Any]) -> None:
-        """Check the values of each group, and plan to compute equal ones once."""
+    def _arrange(self, parameters: dict[str, Any]) -> Callable[[int], None]:
+        """Check the values of each group, and return what computes equal ones once."""
         groups = self.optimizer.param_groups
         for name, column in parameters.items():
             if isinstance(column, list) and len(column) != len(groups):
@@ -249,6 +249,11 @@ class OneCycleMomentum(LRScheduler):
         )
         self._rows: list[tuple[Any, ...]] = [({}, *values) for values in distinct]
         self._places = [distinct.index(values) for values in own]
+        return _writer(self._rows, *self._shared)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made from: it arranges rows of its own."""
+        return {**self.__dict__, "_write_rows": None}
 
 
 def _check(
@@ -289,45 +294,48 @@ def _check(
         )
 
 
-def _write_values(
-    step: int,
+def _writer(
     groups: Sequence[tuple[Any, ...]],
     warmup_steps: int,
     total_steps: int,
     anneal: str,
     three_phase: bool,
-) -> None:
-    """Write the value of each row at ``step``, in binary64; its own parameters follow in it."""
-    if step < warmup_steps:
-        progress = step / warmup_steps
-        remaining = (warmup_steps - step) / warmup_steps
-        if anneal == "linear":
-            # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-            # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2,
-            # without the cancellation near u = 1.
-            for group, high_momentum, low_momentum in groups:
-                group["momentum"] = high_momentum * remaining + low_momentum * progress
-            return
-        share = math.sin(math.pi / 2 * remaining) ** 2
-        for group, high_momentum, low_momentum in groups:
-            group["momentum"] = low_momentum + (high_momentum - low_momentum) * share
-        return
+) -> Callable[[int], None]:
+    """What writes each row's value at a step, in binary64; its own parameters follow in it."""
     rise_end = 2 * warmup_steps if three_phase else total_steps
-    if step < rise_end:
-        linear_rise_progress = (step - warmup_steps) / (rise_end - warmup_steps)
-        if anneal == "linear":
-            # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+
+    def write(step: int) -> None:
+        if step < warmup_steps:
+            progress = step / warmup_steps
+            remaining = (warmup_steps - step) / warmup_steps
+            if anneal == "linear":
+                # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+                # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2,
+                # without the cancellation near u = 1.
+                for group, high_momentum, low_momentum in groups:
+                    group["momentum"] = high_momentum * remaining + low_momentum * progress
+                return
+            share = math.sin(math.pi / 2 * remaining) ** 2
             for group, high_momentum, low_momentum in groups:
-                group["momentum"] = (
-                    low_momentum + (high_momentum - low_momentum) * linear_rise_progress
-                )
+                group["momentum"] = low_momentum + (high_momentum - low_momentum) * share
             return
-        share = math.sin(math.pi / 2 * linear_rise_progress) ** 2
-        for group, high_momentum, low_momentum in groups:
-            group["momentum"] = low_momentum + (high_momentum - low_momentum) * share
-        return
-    for group, high_momentum, _ in groups:
-        group["momentum"] = high_momentum
+        if step < rise_end:
+            linear_rise_progress = (step - warmup_steps) / (rise_end - warmup_steps)
+            if anneal == "linear":
+                # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+                for group, high_momentum, low_momentum in groups:
+                    group["momentum"] = (
+                        low_momentum + (high_momentum - low_momentum) * linear_rise_progress
+                    )
+                return
+            share = math.sin(math.pi / 2 * linear_rise_progress) ** 2
+            for group, high_momentum, low_momentum in groups:
+                group["momentum"] = low_momentum + (high_momentum - low_momentum) * share
+            return
+        for group, high_momentum, _ in groups:
+            group["momentum"] = high_momentum
+
+    return write
 
 
 def _put(group: dict[str, Any], momentum: float) -> None:

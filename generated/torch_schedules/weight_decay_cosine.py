@@ -3,7 +3,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -93,6 +93,7 @@ class WeightDecayCosine(LRScheduler):
             "start_decay": _numbers(start_decay),
         }
         self._places: list[int] = []
+        self._write_rows: Callable[[int], None] | None = None
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: int | None = None) -> None:
@@ -115,12 +116,11 @@ class WeightDecayCosine(LRScheduler):
     def _write(self) -> None:
         """Write the values at ``last_epoch`` into the optimizer."""
         groups = self.optimizer.param_groups
-        if len(groups) != len(self._places):
-            self._arrange(self._parameters)
-        rows = self._rows
-        _write_values(max(self.last_epoch, 0), rows, *self._shared)
+        if self._write_rows is None or len(groups) != len(self._places):
+            self._write_rows = self._arrange(self._parameters)
+        self._write_rows(max(self.last_epoch, 0))
         for group, place in zip(groups, self._places, strict=True):
-            _put(group, rows[place][0]["weight_decay"])
+            _put(group, self._rows[place][0]["weight_decay"])
 
     def get_last_weight_decay(self) -> list[float]:
         """Values that the last ``step()`` wrote, one per parameter group."""
@@ -171,13 +171,13 @@ class WeightDecayCosine(LRScheduler):
                     f"a state of another spec cannot be restored ({'; '.join(changed)}): "
                     "on_change='keep' goes on from its step with the present values"
                 )
-            self._arrange(parameters)
+            self._write_rows = self._arrange(parameters)
         self.last_epoch = last_epoch
         self._step_count = state_dict.get("_step_count", last_epoch + 1)
         self._write()
 
-    def _arrange(self, parameters: dict[str, Any]) -> None:
-        """Check the values of each group, and plan to compute equal ones once."""
+    def _arrange(self, parameters: dict[str, Any]) -> Callable[[int], None]:
+        """Check the values of each group, and return what computes equal ones once."""
         groups = self.optimizer.param_groups
         for name, column in parameters.items():
             if isinstance(column, list) and len(column) != len(groups):
@@ -203,6 +203,11 @@ class WeightDecayCosine(LRScheduler):
         )
         self._rows: list[tuple[Any, ...]] = [({}, *values) for values in distinct]
         self._places = [distinct.index(values) for values in own]
+        return _writer(self._rows, *self._shared)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made from: it arranges rows of its own."""
+        return {**self.__dict__, "_write_rows": None}
 
 
 def _check(
@@ -224,21 +229,24 @@ def _check(
         )
 
 
-def _write_values(
-    step: int,
+def _writer(
     groups: Sequence[tuple[Any, ...]],
     total_steps: int,
-) -> None:
-    """Write the value of each row at ``step``, in binary64; its own parameters follow in it."""
-    if step < total_steps:
-        progress = step / total_steps
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        share = math.sin(math.pi / 2 * progress) ** 2
-        for group, end_decay, start_decay in groups:
-            group["weight_decay"] = start_decay + (end_decay - start_decay) * share
-        return
-    for group, end_decay, _ in groups:
-        group["weight_decay"] = end_decay
+) -> Callable[[int], None]:
+    """What writes each row's value at a step, in binary64; its own parameters follow in it."""
+
+    def write(step: int) -> None:
+        if step < total_steps:
+            progress = step / total_steps
+            # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+            share = math.sin(math.pi / 2 * progress) ** 2
+            for group, end_decay, start_decay in groups:
+                group["weight_decay"] = start_decay + (end_decay - start_decay) * share
+            return
+        for group, end_decay, _ in groups:
+            group["weight_decay"] = end_decay
+
+    return write
 
 
 def _put(group: dict[str, Any], weight_decay: float) -> None:

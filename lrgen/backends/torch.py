@@ -82,7 +82,7 @@ class SchedulerView:
         own_values: Takes from each group's values those that may differ between groups.
         shared_values: Keeps the others.
         shared_fields: ``name: type,`` for each of them.
-        rate: Body of the function that writes rates.
+        rate: Body of the function that returns what writes rates.
     """
 
     template: str
@@ -168,7 +168,7 @@ def _imports(view: View) -> list[str]:
     arrays = ["import array"] if view.schedule.drives == "lr" else []
     return [
         *sorted([*arrays, "import copy", *plain]),
-        "from collections.abc import Sequence",
+        "from collections.abc import Callable, Sequence",
         "from typing import Any, Literal",
         "",
         "import torch",
