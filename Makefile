@@ -39,14 +39,14 @@ test-slow: .venv/frameworks
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 test-processes: .venv/frameworks
-	$(BIN)/python -m pytest -m processes
+	$(BIN)/python -m pytest -m processes tests/processes
 
 .venv/trainers: .venv/frameworks
 	$(INSTALL) --editable '.[trainers]'
 	touch $@
 
 test-trainers: .venv/trainers
-	$(BIN)/python -m pytest -m trainers
+	$(BIN)/python -m pytest -m trainers tests/trainers
 
 # Beside .venv, so that no other command has them. Without dependencies, so that none brings a torch;
 # DeepSpeed compiles its parts only when told to.
