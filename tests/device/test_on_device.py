@@ -262,7 +262,7 @@ def test_a_refusal_says_what_was_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 BREAKS = [
     ("torch-eager", "torch", "torch.where(step < warmup_steps", "torch.where(step <= warmup_steps"),
     ("torch-eager", "torch", ".double() / max(total", ".float() / max(total"),
-    ("torch-scheduler", "torch", 'group["lr"] = end_lr + (', 'group["lr"] = ('),
+    ("torch-scheduler", "torch", 'group["lr"] = end_lr + span', 'group["lr"] = span'),
     ("jax-jit", "jax", "jnp.sin(", "jnp.cos("),
     ("jax-vmap", "jax", "total_steps - step) /", "total_steps - step + 1) /"),
 ]
