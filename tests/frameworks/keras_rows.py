@@ -67,7 +67,7 @@ def check_the_applied_rates(kind: Any) -> None:
 
 def check_broken_modules_are_noticed() -> None:
     for name, before, after in (
-        ("cosine_warmup", "ops.where(step < warmup_steps", "ops.where(step < warmup_steps - 1"),
+        ("cosine_warmup", "where(step < warmup_steps", "where(step < warmup_steps - 1"),
         ("cosine_warmup", "ops.sin(", "ops.cos("),
         ("cosine_warmup", '"float64"', '"float32"'),
         ("cosine_tokens", 'cast(step, "int64")', 'cast(step, "float32")'),
