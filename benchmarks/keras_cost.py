@@ -25,6 +25,7 @@ TITLES = {
 FLOORS = {"compiled": "a cast of the step", "first": "a constant rate", "fit": "a constant rate"}
 NOTES = {
     "exponential": "two powers of small exponents, where Keras rounds one large exponent",
+    "polynomial": "a maximum in 64 bits is four calls, where that of keras.ops has 32",
     "piecewise constant": "its lists become tensors at each call",
 }
 """Why a goal is missed, where it is."""
