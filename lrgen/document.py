@@ -36,6 +36,7 @@ _EMITTED = set.union(
     {"np", "numpy", "torch", "jax", "jnp", "keras", "ops", "math", "copy", "contextlib"},
     {"Tensor", "LRScheduler", "Optimizer", "Sequence", "Callable", "Literal", "Any", "SPEC"},
     {"ArrayLike", "DTypeLike", "NDArray", "warnings", "minimum", "maximum"},
+    {"where", "take", "tensorflow"},
     {"bisect", "functools", "itertools", "operator"},
 )
 # Emitted code spells these with a module's name before them, or otherwise.

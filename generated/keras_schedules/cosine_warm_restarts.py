@@ -15,12 +15,21 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     import jax.numpy
 
     ops: Any = jax.numpy
+    take: Any = jax.numpy.take
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
+    ops = keras.ops
+    take = tensorflow.gather
+    cast = tensorflow.cast
+    binary64 = contextlib.nullcontext
 else:
     ops = keras.ops
+    take = keras.ops.take
     binary64 = contextlib.nullcontext
 
 
@@ -175,15 +184,26 @@ def _check(
 
 def _entry(values: Sequence[float], index: Any, dtype: str) -> Any:
     """``values[index]``."""
-    return ops.take(ops.array(values, dtype=dtype), index)
+    return take(ops.array(values, dtype=dtype), index)
 
 
-def _reached(places: Sequence[int], step: Any) -> Any:
-    """How many of the rising ``places`` are at most ``step``."""
-    # ops.searchsorted takes no scalars on the TensorFlow backend.
-    steps = ops.reshape(step, (-1,))
-    found = ops.searchsorted(ops.array(places, dtype="int64"), steps, side="right")
-    return cast(ops.reshape(found, ops.shape(step)), "int64")
+if keras.backend.backend() == "tensorflow":  # whose searchsorted takes no scalars
+
+    def _reached(places: Sequence[int], step: Any) -> Any:
+        """How many of the rising ``places`` are at most ``step``."""
+        found = tensorflow.raw_ops.UpperBound(
+            sorted_inputs=tensorflow.constant([places], "int64"),
+            values=tensorflow.reshape(step, (1, -1)),
+            out_type="int64",
+        )
+        return tensorflow.reshape(found, tensorflow.shape(step))
+
+else:
+
+    def _reached(places: Sequence[int], step: Any) -> Any:
+        """How many of the rising ``places`` are at most ``step``."""
+        found = ops.searchsorted(ops.array(places, dtype="int64"), step, side="right")
+        return cast(found, "int64")
 
 
 @functools.lru_cache

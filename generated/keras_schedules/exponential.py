@@ -14,6 +14,11 @@ if keras.backend.backend() == "jax":
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
+    cast = tensorflow.cast
+    binary64 = contextlib.nullcontext
 else:
     binary64 = contextlib.nullcontext
 

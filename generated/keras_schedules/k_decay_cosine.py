@@ -13,23 +13,40 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     import jax.numpy
 
     ops: Any = jax.numpy
+    minimum: Any = jax.numpy.minimum
+    maximum: Any = jax.numpy.maximum
+    where: Any = jax.numpy.where
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
-else:
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
     ops = keras.ops
+    minimum = tensorflow.minimum
+    maximum = tensorflow.maximum
+    cast = tensorflow.cast
     binary64 = contextlib.nullcontext
 
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        """As ``keras.ops.where``, in binary64."""
+        if not tensorflow.is_tensor(x):  # y becomes what x is
+            x = tensorflow.constant(x, "float64")
+        return tensorflow.where(condition, x, y)
 
-def minimum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x < y, x, y + ops.zeros_like(x))
+else:
+    ops = keras.ops
+    where = keras.ops.where
+    binary64 = contextlib.nullcontext
 
+    def minimum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x < y, x, y + keras.ops.zeros_like(x))
 
-def maximum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x > y, x, y + ops.zeros_like(x))
+    def maximum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x > y, x, y + keras.ops.zeros_like(x))
 
 
 @keras.saving.register_keras_serializable(package="lrgen")
@@ -104,7 +121,7 @@ def _rate(
     progress = cast(step, "float64") / max(total_steps, 1)
     remaining = cast(total_steps - step, "float64") / max(total_steps, 1)
     # Near u = 1, 1 - u**p == -expm1(p * log1p(u - 1)), without the cancellation.
-    decayed = ops.where(
+    decayed = where(
         progress < 0.5,
         1 - progress**k,
         -ops.expm1(minimum(k * ops.log1p(maximum(-remaining, -0.9999999999999999)), 0.0)),
@@ -113,7 +130,7 @@ def _rate(
     # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
     anneal = end_lr + (base_lr - end_lr) * ops.sin(math.pi / 2 * decayed) ** 2
 
-    return ops.where(step < total_steps, anneal, end_lr)
+    return where(step < total_steps, anneal, end_lr)
 
 
 def _check(

@@ -13,23 +13,40 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     import jax.numpy
 
     ops: Any = jax.numpy
+    minimum: Any = jax.numpy.minimum
+    maximum: Any = jax.numpy.maximum
+    where: Any = jax.numpy.where
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
-else:
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
     ops = keras.ops
+    minimum = tensorflow.minimum
+    maximum = tensorflow.maximum
+    cast = tensorflow.cast
     binary64 = contextlib.nullcontext
 
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        """As ``keras.ops.where``, in binary64."""
+        if not tensorflow.is_tensor(x):  # y becomes what x is
+            x = tensorflow.constant(x, "float64")
+        return tensorflow.where(condition, x, y)
 
-def minimum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x < y, x, y + ops.zeros_like(x))
+else:
+    ops = keras.ops
+    where = keras.ops.where
+    binary64 = contextlib.nullcontext
 
+    def minimum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x < y, x, y + keras.ops.zeros_like(x))
 
-def maximum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x > y, x, y + ops.zeros_like(x))
+    def maximum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x > y, x, y + keras.ops.zeros_like(x))
 
 
 @keras.saving.register_keras_serializable(package="lrgen")
@@ -146,7 +163,7 @@ def _rate(
     decay = base_lr * (maximum(alpha + line + noise, 0) * wave + beta)
     noise_alone = base_lr * (maximum(alpha + noise, 0) * (1 - half_waves % 2) + beta)
 
-    return ops.where(step < decay_steps, decay, noise_alone)
+    return where(step < decay_steps, decay, noise_alone)
 
 
 def _check(

@@ -17,6 +17,12 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
+    ops = keras.ops
+    cast = tensorflow.cast
+    binary64 = contextlib.nullcontext
 else:
     ops = keras.ops
     binary64 = contextlib.nullcontext

@@ -15,23 +15,43 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     import jax.numpy
 
     ops: Any = jax.numpy
+    minimum: Any = jax.numpy.minimum
+    maximum: Any = jax.numpy.maximum
+    take: Any = jax.numpy.take
+    where: Any = jax.numpy.where
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
-else:
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
     ops = keras.ops
+    minimum = tensorflow.minimum
+    maximum = tensorflow.maximum
+    take = tensorflow.gather
+    cast = tensorflow.cast
     binary64 = contextlib.nullcontext
 
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        """As ``keras.ops.where``, in binary64."""
+        if not tensorflow.is_tensor(x):  # y becomes what x is
+            x = tensorflow.constant(x, "float64")
+        return tensorflow.where(condition, x, y)
 
-def minimum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x < y, x, y + ops.zeros_like(x))
+else:
+    ops = keras.ops
+    take = keras.ops.take
+    where = keras.ops.where
+    binary64 = contextlib.nullcontext
 
+    def minimum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x < y, x, y + keras.ops.zeros_like(x))
 
-def maximum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x > y, x, y + ops.zeros_like(x))
+    def maximum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x > y, x, y + keras.ops.zeros_like(x))
 
 
 @keras.saving.register_keras_serializable(package="lrgen")
@@ -112,8 +132,8 @@ def _rate(
     )
     after = values[len(values) - 1]
 
-    lr = ops.where(passed < len(places), half_cosine, after)
-    return ops.where(passed == 0, before, lr)
+    lr = where(passed < len(places), half_cosine, after)
+    return where(passed == 0, before, lr)
 
 
 def _check(
@@ -149,12 +169,23 @@ def _check(
 
 def _entry(values: Sequence[float], index: Any, dtype: str) -> Any:
     """``values[index]``."""
-    return ops.take(ops.array(values, dtype=dtype), index)
+    return take(ops.array(values, dtype=dtype), index)
 
 
-def _reached(places: Sequence[int], step: Any) -> Any:
-    """How many of the rising ``places`` are at most ``step``."""
-    # ops.searchsorted takes no scalars on the TensorFlow backend.
-    steps = ops.reshape(step, (-1,))
-    found = ops.searchsorted(ops.array(places, dtype="int64"), steps, side="right")
-    return cast(ops.reshape(found, ops.shape(step)), "int64")
+if keras.backend.backend() == "tensorflow":  # whose searchsorted takes no scalars
+
+    def _reached(places: Sequence[int], step: Any) -> Any:
+        """How many of the rising ``places`` are at most ``step``."""
+        found = tensorflow.raw_ops.UpperBound(
+            sorted_inputs=tensorflow.constant([places], "int64"),
+            values=tensorflow.reshape(step, (1, -1)),
+            out_type="int64",
+        )
+        return tensorflow.reshape(found, tensorflow.shape(step))
+
+else:
+
+    def _reached(places: Sequence[int], step: Any) -> Any:
+        """How many of the rising ``places`` are at most ``step``."""
+        found = ops.searchsorted(ops.array(places, dtype="int64"), step, side="right")
+        return cast(found, "int64")

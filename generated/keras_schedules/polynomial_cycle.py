@@ -12,19 +12,23 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     import jax
     import jax.numpy
 
-    ops: Any = jax.numpy
+    maximum: Any = jax.numpy.maximum
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
+    maximum = tensorflow.maximum
+    cast = tensorflow.cast
+    binary64 = contextlib.nullcontext
 else:
-    ops = keras.ops
     binary64 = contextlib.nullcontext
 
-
-def maximum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x > y, x, y + ops.zeros_like(x))
+    def maximum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x > y, x, y + keras.ops.zeros_like(x))
 
 
 @keras.saving.register_keras_serializable(package="lrgen")

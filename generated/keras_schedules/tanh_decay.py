@@ -13,18 +13,34 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     import jax.numpy
 
     ops: Any = jax.numpy
+    minimum: Any = jax.numpy.minimum
+    where: Any = jax.numpy.where
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
-else:
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
     ops = keras.ops
+    minimum = tensorflow.minimum
+    cast = tensorflow.cast
     binary64 = contextlib.nullcontext
 
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        """As ``keras.ops.where``, in binary64."""
+        if not tensorflow.is_tensor(x):  # y becomes what x is
+            x = tensorflow.constant(x, "float64")
+        return tensorflow.where(condition, x, y)
 
-def minimum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x < y, x, y + ops.zeros_like(x))
+else:
+    ops = keras.ops
+    where = keras.ops.where
+    binary64 = contextlib.nullcontext
+
+    def minimum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x < y, x, y + keras.ops.zeros_like(x))
 
 
 @keras.saving.register_keras_serializable(package="lrgen")
@@ -109,7 +125,7 @@ def _rate(
     # 1 - tanh(x) == 2 / (exp(2 * x) + 1), without the cancellation for large x.
     decay = end_lr + (base_lr - end_lr) / (ops.exp(minimum(2 * position, 40.0)) + 1)
 
-    return ops.where(step < total_steps, decay, end_lr)
+    return where(step < total_steps, decay, end_lr)
 
 
 def _check(

@@ -14,18 +14,28 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     import jax.numpy
 
     ops: Any = jax.numpy
+    minimum: Any = jax.numpy.minimum
+    take: Any = jax.numpy.take
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
+    ops = keras.ops
+    minimum = tensorflow.minimum
+    take = tensorflow.gather
+    cast = tensorflow.cast
+    binary64 = contextlib.nullcontext
 else:
     ops = keras.ops
+    take = keras.ops.take
     binary64 = contextlib.nullcontext
 
-
-def minimum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x < y, x, y + ops.zeros_like(x))
+    def minimum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x < y, x, y + keras.ops.zeros_like(x))
 
 
 @keras.saving.register_keras_serializable(package="lrgen")
@@ -139,4 +149,4 @@ def _check(
 
 def _entry(values: Sequence[float], index: Any, dtype: str) -> Any:
     """``values[index]``."""
-    return ops.take(ops.array(values, dtype=dtype), index)
+    return take(ops.array(values, dtype=dtype), index)

@@ -13,23 +13,40 @@ if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy
     import jax.numpy
 
     ops: Any = jax.numpy
+    minimum: Any = jax.numpy.minimum
+    maximum: Any = jax.numpy.maximum
+    where: Any = jax.numpy.where
 
     def binary64() -> contextlib.AbstractContextManager[None]:
         return jax.enable_x64(True)
 
-else:
+elif keras.backend.backend() == "tensorflow":  # keras.ops takes twice as long
+    import tensorflow
+
     ops = keras.ops
+    minimum = tensorflow.minimum
+    maximum = tensorflow.maximum
+    cast = tensorflow.cast
     binary64 = contextlib.nullcontext
 
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        """As ``keras.ops.where``, in binary64."""
+        if not tensorflow.is_tensor(x):  # y becomes what x is
+            x = tensorflow.constant(x, "float64")
+        return tensorflow.where(condition, x, y)
 
-def minimum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x < y, x, y + ops.zeros_like(x))
+else:
+    ops = keras.ops
+    where = keras.ops.where
+    binary64 = contextlib.nullcontext
 
+    def minimum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.minimum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x < y, x, y + keras.ops.zeros_like(x))
 
-def maximum(x: Any, y: Any) -> Any:
-    """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
-    return ops.where(x > y, x, y + ops.zeros_like(x))
+    def maximum(x: Any, y: Any) -> Any:
+        """As ``keras.ops.maximum``, which falls back to 32 bits on the torch backend."""
+        return keras.ops.where(x > y, x, y + keras.ops.zeros_like(x))
 
 
 @keras.saving.register_keras_serializable(package="lrgen")
@@ -146,9 +163,9 @@ def _rate(
     else:
         tail_lr = end_lr + (peak_lr - end_lr) * fraction
 
-    lr = ops.where(step >= total_steps, end_lr, tail_lr)
-    lr = ops.where(step < decay_start, peak_lr, lr)
-    return ops.where(step < warmup_steps, warmup, lr)
+    lr = where(step >= total_steps, end_lr, tail_lr)
+    lr = where(step < decay_start, peak_lr, lr)
+    return where(step < warmup_steps, warmup, lr)
 
 
 def _check(

@@ -39,6 +39,36 @@ def batch_size_steps(
     Source:
         Smith et al. 2018, section 5: the batch grows where the rate would fall
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(first_batch, int)
+        and isinstance(milestones, Sequence)
+        and len(milestones) <= 10_000
+        and all(isinstance(entry, int) and entry >= 0 for entry in milestones)
+        and isinstance(multiple, int)
+        and isinstance(largest_batch, int)
+        and step >= 0
+        and all(a < b for a, b in itertools.pairwise(milestones))
+        and len(milestones) <= 100
+        and (1 <= multiple <= largest_batch and largest_batch <= 2**40)
+        and 1 <= first_batch <= largest_batch
+        and 1 <= factor <= 1_000
+    ):
+        _check(step, first_batch, milestones, factor, multiple, largest_batch)
+    grown = first_batch * factor ** bisect.bisect_right(milestones, step)
+    nearest = math.floor(grown / multiple + 0.5) * multiple
+    return float(min(max(nearest, multiple), largest_batch))
+
+
+def _check(
+    step: int,
+    first_batch: int,
+    milestones: Sequence[int],
+    factor: float,
+    multiple: int,
+    largest_batch: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not isinstance(first_batch, int):
@@ -73,6 +103,3 @@ def batch_size_steps(
         )
     if not 1 <= factor <= 1_000:
         raise ValueError(f"1 <= factor <= 1_000 does not hold: factor = {factor!r}")
-    grown = first_batch * factor ** bisect.bisect_right(milestones, step)
-    nearest = math.floor(grown / multiple + 0.5) * multiple
-    return float(min(max(nearest, multiple), largest_batch))

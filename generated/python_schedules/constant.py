@@ -24,8 +24,17 @@ def constant(
         optax.constant_schedule
         transformers.get_constant_schedule
     """
+    if not (isinstance(step, int) and step >= 0 and 0.0 <= base_lr < math.inf):
+        _check(step, base_lr)
+    return base_lr
+
+
+def _check(
+    step: int,
+    base_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
         raise ValueError(f"base_lr must be a finite number >= 0, got {base_lr!r}")
-    return base_lr

@@ -51,6 +51,51 @@ def cosine_noise(
         timm.scheduler.CosineLRScheduler, noise_range_t
         Loshchilov and Hutter 2017, eq. 5, one cycle
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and isinstance(noise_start, int)
+        and isinstance(noise_end, int)
+        and noise in ("normal", "uniform")
+        and isinstance(seed, int)
+        and step >= 0
+        and total_steps >= 0
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and noise_start >= 0
+        and noise_end >= 0
+        and 0 <= reach <= 1
+        and 0.001 <= std <= 1000.0
+    ):
+        _check(step, base_lr, total_steps, end_lr, noise_start, noise_end, noise, reach, std, seed)
+    left = max(total_steps - step, 0)
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    clean = end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * (left / max(total_steps, 1))) ** 2
+    if step < noise_start:
+        return clean
+    if step < noise_end:
+        second = _uniform(seed, 2 * step + 1)
+        first = _uniform(seed, 2 * step)
+        inside = math.expm1(-(reach / std) ** 2 / 2)
+        radius = std * math.sqrt(max(-2 * math.log1p(first * inside), 0.0))
+        if noise == "normal":
+            return clean * (1 + radius * math.sin(math.pi / 2 * (2 * second - 1)))
+        return clean * (1 - reach + 2 * reach * second)
+    return clean
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    total_steps: int,
+    end_lr: float,
+    noise_start: int,
+    noise_end: int,
+    noise: str,
+    reach: float,
+    std: float,
+    seed: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -79,20 +124,6 @@ def cosine_noise(
         raise ValueError(f"0 <= reach <= 1 does not hold: reach = {reach!r}")
     if not 0.001 <= std <= 1000.0:
         raise ValueError(f"1e-3 <= std <= 1e3 does not hold: std = {std!r}")
-    left = max(total_steps - step, 0)
-    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-    clean = end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * (left / max(total_steps, 1))) ** 2
-    if step < noise_start:
-        return clean
-    if step < noise_end:
-        second = _uniform(seed, 2 * step + 1)
-        first = _uniform(seed, 2 * step)
-        inside = math.expm1(-(reach / std) ** 2 / 2)
-        radius = std * math.sqrt(max(-2 * math.log1p(first * inside), 0.0))
-        if noise == "normal":
-            return clean * (1 + radius * math.sin(math.pi / 2 * (2 * second - 1)))
-        return clean * (1 - reach + 2 * reach * second)
-    return clean
 
 
 def _uniform(seed: int, step: int) -> float:

@@ -30,6 +30,27 @@ def cosine_restarts(
         Loshchilov and Hutter 2017, eq. 5, T_mult = 1
         torch.optim.lr_scheduler.CosineAnnealingWarmRestarts
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(cycle_steps, int)
+        and step >= 0
+        and cycle_steps >= 0
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and cycle_steps >= 1
+    ):
+        _check(step, base_lr, cycle_steps, end_lr)
+    remaining = (cycle_steps - step % cycle_steps) / cycle_steps
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    cycle_steps: int,
+    end_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -44,6 +65,3 @@ def cosine_restarts(
         raise ValueError(
             f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
-    remaining = (cycle_steps - step % cycle_steps) / cycle_steps
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2

@@ -43,6 +43,52 @@ def cosine_restarts_bounds(
         Loshchilov and Hutter 2017, eq. 5, where eta_min and eta_max have an index
         mmengine CosineRestartLR, restart_weights
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(first_steps, int)
+        and isinstance(peaks, Sequence)
+        and len(peaks) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in peaks)
+        and isinstance(lows, Sequence)
+        and len(lows) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in lows)
+        and rounding in ("boundary", "length")
+        and step >= 0
+        and first_steps >= 0
+        and -math.inf < growth < math.inf
+        and 1 <= first_steps
+        and (growth == 1 or growth >= 1.01)
+        and len(peaks) >= 1
+        and len(lows) >= 1
+    ):
+        _check(step, first_steps, growth, peaks, lows, rounding)
+    starts, lengths = _cycles(first_steps, growth, rounding)
+    row = bisect.bisect_right(starts, step) - 1
+    length = lengths[row]
+    elapsed = step - starts[row]
+    position = elapsed % length
+    index = row + elapsed // length
+    peak = peaks[max(min(index, len(peaks) - 1), 0)]
+    low = lows[max(min(index, len(lows) - 1), 0)]
+    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    # 1 - i / j == (j - i) / j, exact: integers first.
+    # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    return (
+        low * math.sin(math.pi / 2 * position / length) ** 2
+        + peak * math.sin(math.pi / 2 * (length - position) / length) ** 2
+    )
+
+
+def _check(
+    step: int,
+    first_steps: int,
+    growth: float,
+    peaks: Sequence[float],
+    lows: Sequence[float],
+    rounding: str,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not (isinstance(first_steps, int) and first_steps >= 0):
@@ -75,22 +121,6 @@ def cosine_restarts_bounds(
         raise ValueError(f"len(peaks) >= 1 does not hold: peaks = {peaks!r}")
     if not len(lows) >= 1:
         raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
-    starts, lengths = _cycles(first_steps, growth, rounding)
-    row = bisect.bisect_right(starts, step) - 1
-    length = lengths[row]
-    elapsed = step - starts[row]
-    position = elapsed % length
-    index = row + elapsed // length
-    peak = peaks[max(min(index, len(peaks) - 1), 0)]
-    low = lows[max(min(index, len(lows) - 1), 0)]
-    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    # 1 - i / j == (j - i) / j, exact: integers first.
-    # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    return (
-        low * math.sin(math.pi / 2 * position / length) ** 2
-        + peak * math.sin(math.pi / 2 * (length - position) / length) ** 2
-    )
 
 
 @functools.lru_cache

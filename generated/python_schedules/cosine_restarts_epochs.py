@@ -48,6 +48,47 @@ def cosine_restarts_epochs(
         Loshchilov and Hutter 2017, eq. 5, T_cur in fractions of an epoch
         torch.optim.lr_scheduler.CosineAnnealingWarmRestarts, step(epoch)
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(first_epochs, int)
+        and isinstance(steps_per_epoch, int)
+        and rounding in ("boundary", "length")
+        and step >= 0
+        and steps_per_epoch >= 0
+        and -math.inf < growth < math.inf
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and 1 <= first_epochs <= 2**20
+        and 1 <= steps_per_epoch <= 2**32
+        and (growth == 1 or growth >= 1.01)
+        and 0 < shrink <= 1
+    ):
+        _check(step, base_lr, first_epochs, steps_per_epoch, growth, shrink, end_lr, rounding)
+    now = step // steps_per_epoch
+    starts, lengths = _cycles(first_epochs, growth, rounding)
+    row = bisect.bisect_right(starts, now) - 1
+    epochs = lengths[row]
+    elapsed = now - starts[row]
+    begun = now - elapsed % epochs
+    position = step - begun * steps_per_epoch
+    length = epochs * steps_per_epoch
+    index = row + elapsed // epochs
+    peak = end_lr + (base_lr - end_lr) * shrink**index
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    # 1 - i / j == (j - i) / j, exact: integers first.
+    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    first_epochs: int,
+    steps_per_epoch: int,
+    growth: float,
+    shrink: float,
+    end_lr: float,
+    rounding: str,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -80,19 +121,6 @@ def cosine_restarts_epochs(
         raise ValueError(
             f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
-    now = step // steps_per_epoch
-    starts, lengths = _cycles(first_epochs, growth, rounding)
-    row = bisect.bisect_right(starts, now) - 1
-    epochs = lengths[row]
-    elapsed = now - starts[row]
-    begun = now - elapsed % epochs
-    position = step - begun * steps_per_epoch
-    length = epochs * steps_per_epoch
-    index = row + elapsed // epochs
-    peak = end_lr + (base_lr - end_lr) * shrink**index
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    # 1 - i / j == (j - i) / j, exact: integers first.
-    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
 
 
 @functools.lru_cache

@@ -32,6 +32,28 @@ def cosine_rise(
         torch.optim.lr_scheduler.OneCycleLR, the first phase
         transformers.get_wsd_schedule, warmup_type cosine
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and total_steps >= 0
+        and 0.0 <= start_lr <= peak_lr < math.inf
+    ):
+        _check(step, peak_lr, total_steps, start_lr)
+    if step < total_steps:
+        progress = step / total_steps
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
+    return peak_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    total_steps: int,
+    start_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -44,8 +66,3 @@ def cosine_rise(
         raise ValueError(
             f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
-    if step < total_steps:
-        progress = step / total_steps
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
-    return peak_lr

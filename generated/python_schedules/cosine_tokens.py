@@ -38,6 +38,38 @@ def cosine_tokens(
     Source:
         Brown et al. 2020 (GPT-3), appendix B
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_tokens, int)
+        and isinstance(total_tokens, int)
+        and isinstance(tokens_per_update, int)
+        and step >= 0
+        and 0 <= warmup_tokens <= total_tokens
+        and 0.0 <= end_lr <= peak_lr < math.inf
+        and tokens_per_update >= 0
+        and tokens_per_update >= 1
+    ):
+        _check(step, peak_lr, warmup_tokens, total_tokens, end_lr, tokens_per_update)
+    last = total_tokens // tokens_per_update + 1
+    tokens = min(step, last) * tokens_per_update
+    if tokens < warmup_tokens:
+        return peak_lr * tokens / warmup_tokens
+    if tokens < total_tokens:
+        remaining = (total_tokens - tokens) / (total_tokens - warmup_tokens)
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
+    return end_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_tokens: int,
+    total_tokens: int,
+    end_lr: float,
+    tokens_per_update: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -63,12 +95,3 @@ def cosine_tokens(
         raise ValueError(
             f"tokens_per_update >= 1 does not hold: tokens_per_update = {tokens_per_update!r}"
         )
-    last = total_tokens // tokens_per_update + 1
-    tokens = min(step, last) * tokens_per_update
-    if tokens < warmup_tokens:
-        return peak_lr * tokens / warmup_tokens
-    if tokens < total_tokens:
-        remaining = (total_tokens - tokens) / (total_tokens - warmup_tokens)
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-    return end_lr

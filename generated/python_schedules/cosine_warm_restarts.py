@@ -48,6 +48,46 @@ def cosine_warm_restarts(
         keras.optimizers.schedules.CosineDecayRestarts
         torch.optim.lr_scheduler.CosineAnnealingWarmRestarts
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(first_steps, int)
+        and rounding in ("boundary", "length")
+        and isinstance(parts, int)
+        and step >= 0
+        and first_steps >= 0
+        and -math.inf < growth < math.inf
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and 1 <= first_steps <= 2**53
+        and (growth == 1 or growth >= 1.01)
+        and 0 < shrink <= 1
+        and 1 <= parts <= 1_000
+    ):
+        _check(step, base_lr, first_steps, growth, shrink, end_lr, rounding, parts)
+    first = parts * first_steps
+    place = parts * step
+    starts, lengths = _cycles(first, growth, rounding)
+    row = bisect.bisect_right(starts, place) - 1
+    length = lengths[row]
+    elapsed = place - starts[row]
+    position = elapsed % length
+    index = row + elapsed // length
+    peak = end_lr + (base_lr - end_lr) * shrink**index
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    # 1 - i / j == (j - i) / j, exact: integers first.
+    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    first_steps: int,
+    growth: float,
+    shrink: float,
+    end_lr: float,
+    rounding: str,
+    parts: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -76,18 +116,6 @@ def cosine_warm_restarts(
         )
     if not 1 <= parts <= 1_000:
         raise ValueError(f"1 <= parts <= 1_000 does not hold: parts = {parts!r}")
-    first = parts * first_steps
-    place = parts * step
-    starts, lengths = _cycles(first, growth, rounding)
-    row = bisect.bisect_right(starts, place) - 1
-    length = lengths[row]
-    elapsed = place - starts[row]
-    position = elapsed % length
-    index = row + elapsed // length
-    peak = end_lr + (base_lr - end_lr) * shrink**index
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    # 1 - i / j == (j - i) / j, exact: integers first.
-    return end_lr + (peak - end_lr) * math.sin(math.pi / 2 * (length - position) / length) ** 2
 
 
 @functools.lru_cache

@@ -34,6 +34,32 @@ def cosine_warmup(
         Goyal et al. 2017, section 2.2
         Loshchilov and Hutter 2017, eq. 5
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0 <= warmup_steps <= total_steps
+        and 0.0 <= end_lr <= peak_lr < math.inf
+    ):
+        _check(step, peak_lr, warmup_steps, total_steps, end_lr)
+    if step < warmup_steps:
+        return peak_lr * step / warmup_steps
+    if step < total_steps:
+        remaining = (total_steps - step) / (total_steps - warmup_steps)
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
+    return end_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    total_steps: int,
+    end_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -53,10 +79,3 @@ def cosine_warmup(
         raise ValueError(
             f"end_lr <= peak_lr does not hold: end_lr = {end_lr!r}, peak_lr = {peak_lr!r}"
         )
-    if step < warmup_steps:
-        return peak_lr * step / warmup_steps
-    if step < total_steps:
-        remaining = (total_steps - step) / (total_steps - warmup_steps)
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-    return end_lr

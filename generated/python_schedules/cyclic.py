@@ -42,6 +42,40 @@ def cyclic(
         Smith 2017, section 3.1
         torch.optim.lr_scheduler.CyclicLR
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(up_steps, int)
+        and isinstance(down_steps, int)
+        and mode in ("triangular", "triangular2", "exp_range")
+        and step >= 0
+        and 0.0 <= low_lr <= peak_lr < math.inf
+        and up_steps >= 0
+        and down_steps >= 0
+        and up_steps + down_steps >= 1
+        and 0 < gamma <= 1
+    ):
+        _check(step, peak_lr, low_lr, up_steps, down_steps, mode, gamma)
+    cycle_steps = up_steps + down_steps
+    cycle = step // cycle_steps
+    position = step % cycle_steps
+    height = position / up_steps if position < up_steps else (cycle_steps - position) / down_steps
+    if mode == "triangular2":
+        return low_lr + (peak_lr - low_lr) * height * 0.5**cycle
+    if mode == "exp_range":
+        return low_lr + (peak_lr - low_lr) * height * gamma**step
+    return low_lr + (peak_lr - low_lr) * height
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    low_lr: float,
+    up_steps: int,
+    down_steps: int,
+    mode: str,
+    gamma: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -69,12 +103,3 @@ def cyclic(
         )
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
-    cycle_steps = up_steps + down_steps
-    cycle = step // cycle_steps
-    position = step % cycle_steps
-    height = position / up_steps if position < up_steps else (cycle_steps - position) / down_steps
-    if mode == "triangular2":
-        return low_lr + (peak_lr - low_lr) * height * 0.5**cycle
-    if mode == "exp_range":
-        return low_lr + (peak_lr - low_lr) * height * gamma**step
-    return low_lr + (peak_lr - low_lr) * height

@@ -31,6 +31,28 @@ def decay_then_hold(
         Mildenhall et al. 2020 (NeRF), section 5.3
         praxis.schedules.Exponential
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and total_steps >= 0
+        and 0.0001 <= decay_rate <= 1
+    ):
+        _check(step, base_lr, decay_rate, total_steps)
+    if step < total_steps:
+        progress = step / total_steps
+        return base_lr * decay_rate**progress
+    return base_lr * decay_rate
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    decay_rate: float,
+    total_steps: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -41,7 +63,3 @@ def decay_then_hold(
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
-    if step < total_steps:
-        progress = step / total_steps
-        return base_lr * decay_rate**progress
-    return base_lr * decay_rate

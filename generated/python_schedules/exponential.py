@@ -25,6 +25,17 @@ def exponential(
     Source:
         torch.optim.lr_scheduler.ExponentialLR
     """
+    if not (isinstance(step, int) and step >= 0 and 0.0 <= base_lr < math.inf and 0 < gamma <= 1):
+        _check(step, base_lr, gamma)
+    return base_lr * gamma**step
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    gamma: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -33,4 +44,3 @@ def exponential(
         raise ValueError(f"gamma must be a finite number, got {gamma!r}")
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
-    return base_lr * gamma**step

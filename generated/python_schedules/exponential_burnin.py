@@ -38,6 +38,46 @@ def exponential_burnin(
     Source:
         object_detection.utils.learning_schedules.exponential_decay_with_burnin of TensorFlow Models
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(decay_steps, int)
+        and isinstance(burnin_steps, int)
+        and isinstance(staircase, bool)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and decay_steps >= 0
+        and 0.0 <= burnin_lr < math.inf
+        and burnin_steps >= 0
+        and 0.0 <= end_lr < math.inf
+        and decay_steps >= 1
+        and 0.0001 <= decay_rate <= 1
+    ):
+        _check(step, base_lr, decay_steps, decay_rate, burnin_lr, burnin_steps, end_lr, staircase)
+    if step < burnin_steps:
+        return max(burnin_lr, end_lr)
+    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
+    # exponent.
+    if staircase:
+        return max(base_lr * decay_rate ** ((step - burnin_steps) // decay_steps), end_lr)
+    return max(
+        base_lr
+        * decay_rate ** ((step - burnin_steps) // decay_steps)
+        * decay_rate ** ((step - burnin_steps) % decay_steps / decay_steps),
+        end_lr,
+    )
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    decay_steps: int,
+    decay_rate: float,
+    burnin_lr: float,
+    burnin_steps: int,
+    end_lr: float,
+    staircase: bool,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -58,15 +98,3 @@ def exponential_burnin(
         raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
-    if step < burnin_steps:
-        return max(burnin_lr, end_lr)
-    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
-    # exponent.
-    if staircase:
-        return max(base_lr * decay_rate ** ((step - burnin_steps) // decay_steps), end_lr)
-    return max(
-        base_lr
-        * decay_rate ** ((step - burnin_steps) // decay_steps)
-        * decay_rate ** ((step - burnin_steps) % decay_steps / decay_steps),
-        end_lr,
-    )

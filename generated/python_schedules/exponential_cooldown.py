@@ -34,6 +34,31 @@ def exponential_cooldown(
         Hu et al. 2024 (MiniCPM), section 4.2
         Megatron-LM, --lr-wsd-decay-style exponential, whose steepness is log(2)
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and total_steps >= 0
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and 0.01 <= steepness <= 5
+    ):
+        _check(step, base_lr, total_steps, end_lr, steepness)
+    if step < total_steps:
+        remaining = (total_steps - step) / total_steps
+        # exp(x) - 1 == expm1(x), without the cancellation near x = 0.
+        fraction = math.expm1(steepness * remaining) / math.expm1(steepness)
+        return end_lr + (base_lr - end_lr) * fraction
+    return end_lr
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    total_steps: int,
+    end_lr: float,
+    steepness: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -50,9 +75,3 @@ def exponential_cooldown(
         )
     if not 0.01 <= steepness <= 5:
         raise ValueError(f"0.01 <= steepness <= 5 does not hold: steepness = {steepness!r}")
-    if step < total_steps:
-        remaining = (total_steps - step) / total_steps
-        # exp(x) - 1 == expm1(x), without the cancellation near x = 0.
-        fraction = math.expm1(steepness * remaining) / math.expm1(steepness)
-        return end_lr + (base_lr - end_lr) * fraction
-    return end_lr

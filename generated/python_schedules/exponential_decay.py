@@ -31,6 +31,36 @@ def exponential_decay(
         keras.optimizers.schedules.ExponentialDecay
         optax.exponential_decay
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(decay_steps, int)
+        and isinstance(staircase, bool)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and decay_steps >= 0
+        and decay_steps >= 1
+        and 0.0001 <= decay_rate <= 1
+    ):
+        _check(step, base_lr, decay_steps, decay_rate, staircase)
+    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
+    # exponent.
+    if staircase:
+        return base_lr * decay_rate ** (step // decay_steps)
+    return (
+        base_lr
+        * decay_rate ** (step // decay_steps)
+        * decay_rate ** (step % decay_steps / decay_steps)
+    )
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    decay_steps: int,
+    decay_rate: float,
+    staircase: bool,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -45,12 +75,3 @@ def exponential_decay(
         raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
-    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
-    # exponent.
-    if staircase:
-        return base_lr * decay_rate ** (step // decay_steps)
-    return (
-        base_lr
-        * decay_rate ** (step // decay_steps)
-        * decay_rate ** (step % decay_steps / decay_steps)
-    )

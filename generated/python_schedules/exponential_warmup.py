@@ -31,6 +31,29 @@ def exponential_warmup(
         fastai.callback.schedule.SchedExp
         ai2-olmo-core ExponentialScheduler
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and step >= 0
+        and warmup_steps >= 0
+        and 0.0 <= start_lr <= peak_lr < math.inf
+        and start_lr > 0
+        and peak_lr <= 1000000000000.0 * start_lr
+    ):
+        _check(step, peak_lr, warmup_steps, start_lr)
+    if step < warmup_steps:
+        progress = step / warmup_steps
+        return start_lr * (peak_lr / start_lr) ** progress
+    return peak_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    start_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -50,7 +73,3 @@ def exponential_warmup(
             f"peak_lr <= 1e12 * start_lr does not hold: peak_lr = {peak_lr!r}, start_lr = "
             f"{start_lr!r}"
         )
-    if step < warmup_steps:
-        progress = step / warmup_steps
-        return start_lr * (peak_lr / start_lr) ** progress
-    return peak_lr

@@ -33,6 +33,32 @@ def flat_cosine(
     Source:
         fastai.callback.schedule.Learner.fit_flat_cos
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(flat_steps, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0 <= flat_steps <= total_steps
+        and 0.0 <= end_lr <= base_lr < math.inf
+    ):
+        _check(step, base_lr, flat_steps, total_steps, end_lr)
+    if step < flat_steps:
+        return base_lr
+    if step < total_steps:
+        remaining = (total_steps - step) / (total_steps - flat_steps)
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
+    return end_lr
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    flat_steps: int,
+    total_steps: int,
+    end_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -52,10 +78,3 @@ def flat_cosine(
         raise ValueError(
             f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
-    if step < flat_steps:
-        return base_lr
-    if step < total_steps:
-        remaining = (total_steps - step) / (total_steps - flat_steps)
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-    return end_lr

@@ -25,6 +25,30 @@ def half_life(
     Source:
         praxis.schedules.ContinuousSchedule (half_life_steps)
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(half_life_steps, int)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and half_life_steps >= 0
+        and half_life_steps >= 1
+    ):
+        _check(step, base_lr, half_life_steps)
+    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
+    # exponent.
+    return (
+        base_lr
+        * 0.5 ** (step // half_life_steps)
+        * 0.5 ** (step % half_life_steps / half_life_steps)
+    )
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    half_life_steps: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -35,10 +59,3 @@ def half_life(
         raise ValueError(
             f"half_life_steps >= 1 does not hold: half_life_steps = {half_life_steps!r}"
         )
-    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
-    # exponent.
-    return (
-        base_lr
-        * 0.5 ** (step // half_life_steps)
-        * 0.5 ** (step % half_life_steps / half_life_steps)
-    )

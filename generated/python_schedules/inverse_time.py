@@ -32,6 +32,29 @@ def inverse_time(
         Bottou 2012, section 5.2
         keras.optimizers.schedules.InverseTimeDecay
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(decay_steps, int)
+        and isinstance(staircase, bool)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and decay_steps >= 0
+        and 0.0 <= decay_rate < math.inf
+        and decay_steps >= 1
+    ):
+        _check(step, base_lr, decay_steps, decay_rate, staircase)
+    decays = step // decay_steps if staircase else step / decay_steps
+    return base_lr / (1 + decay_rate * decays)
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    decay_steps: int,
+    decay_rate: float,
+    staircase: bool,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -44,5 +67,3 @@ def inverse_time(
         raise ValueError(f"staircase must be True or False, got {staircase!r}")
     if not decay_steps >= 1:
         raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
-    decays = step // decay_steps if staircase else step / decay_steps
-    return base_lr / (1 + decay_rate * decays)

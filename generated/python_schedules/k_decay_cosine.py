@@ -34,6 +34,37 @@ def k_decay_cosine(
         Zhang and Li 2020 (k-decay), arXiv:2004.05909
         timm.scheduler.CosineLRScheduler, k_decay
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and total_steps >= 0
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and 0.5 <= k <= 10
+    ):
+        _check(step, base_lr, total_steps, end_lr, k)
+    if step < total_steps:
+        progress = step / total_steps
+        remaining = (total_steps - step) / total_steps
+        # Near u = 1, 1 - u**p == -expm1(p * log1p(u - 1)), without the cancellation.
+        decayed = (
+            1 - progress**k
+            if progress < 0.5
+            else -math.expm1(k * math.log1p(max(-remaining, -0.9999999999999999)))
+        )
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * decayed) ** 2
+    return end_lr
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    total_steps: int,
+    end_lr: float,
+    k: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -50,15 +81,3 @@ def k_decay_cosine(
         )
     if not 0.5 <= k <= 10:
         raise ValueError(f"0.5 <= k <= 10 does not hold: k = {k!r}")
-    if step < total_steps:
-        progress = step / total_steps
-        remaining = (total_steps - step) / total_steps
-        # Near u = 1, 1 - u**p == -expm1(p * log1p(u - 1)), without the cancellation.
-        decayed = (
-            1 - progress**k
-            if progress < 0.5
-            else -math.expm1(k * math.log1p(max(-remaining, -0.9999999999999999)))
-        )
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        return end_lr + (base_lr - end_lr) * math.sin(math.pi / 2 * decayed) ** 2
-    return end_lr

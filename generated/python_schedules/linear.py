@@ -31,6 +31,30 @@ def linear(
         optax.linear_schedule
         torch.optim.lr_scheduler.LinearLR
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0.0 <= start_lr < math.inf
+        and total_steps >= 0
+        and 0.0 <= end_lr < math.inf
+    ):
+        _check(step, start_lr, total_steps, end_lr)
+    if step < total_steps:
+        progress = step / total_steps
+        remaining = (total_steps - step) / total_steps
+        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+        return start_lr * remaining + end_lr * progress
+    return end_lr
+
+
+def _check(
+    step: int,
+    start_lr: float,
+    total_steps: int,
+    end_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= start_lr < math.inf:
@@ -39,9 +63,3 @@ def linear(
         raise ValueError(f"total_steps must be an integer >= 0, got {total_steps!r}")
     if not 0.0 <= end_lr < math.inf:
         raise ValueError(f"end_lr must be a finite number >= 0, got {end_lr!r}")
-    if step < total_steps:
-        progress = step / total_steps
-        remaining = (total_steps - step) / total_steps
-        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-        return start_lr * remaining + end_lr * progress
-    return end_lr

@@ -37,6 +37,38 @@ def linear_cosine(
         Bello et al. 2017, section 5.4
         tf.compat.v1.train.linear_cosine_decay, num_periods = half_waves / 2
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(decay_steps, int)
+        and isinstance(half_waves, int)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and decay_steps >= 0
+        and 0 <= half_waves <= 1_000
+        and 0 <= alpha <= 1
+        and 0 <= beta <= 1
+    ):
+        _check(step, base_lr, decay_steps, half_waves, alpha, beta)
+    if step < decay_steps:
+        phase = half_waves * step % (2 * decay_steps)
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        # 1 - i / j == (j - i) / j, exact: integers first.
+        wave = math.sin(math.pi / 2 * (decay_steps - phase) / decay_steps) ** 2
+        # 1 - i / j == (j - i) / j, exact: integers first.
+        line = (decay_steps - step) / decay_steps
+        return base_lr * ((alpha + line) * wave + beta)
+    return base_lr * (alpha * (1 - half_waves % 2) + beta)
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    decay_steps: int,
+    half_waves: int,
+    alpha: float,
+    beta: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -55,12 +87,3 @@ def linear_cosine(
         raise ValueError(f"0 <= alpha <= 1 does not hold: alpha = {alpha!r}")
     if not 0 <= beta <= 1:
         raise ValueError(f"0 <= beta <= 1 does not hold: beta = {beta!r}")
-    if step < decay_steps:
-        phase = half_waves * step % (2 * decay_steps)
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        # 1 - i / j == (j - i) / j, exact: integers first.
-        wave = math.sin(math.pi / 2 * (decay_steps - phase) / decay_steps) ** 2
-        # 1 - i / j == (j - i) / j, exact: integers first.
-        line = (decay_steps - step) / decay_steps
-        return base_lr * ((alpha + line) * wave + beta)
-    return base_lr * (alpha * (1 - half_waves % 2) + beta)

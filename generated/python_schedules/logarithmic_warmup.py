@@ -29,6 +29,26 @@ def logarithmic_warmup(
     Source:
         deepspeed.runtime.lr_schedules.WarmupLR, warmup_type log, which divides by log(warmup_steps)
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and step >= 0
+        and warmup_steps >= 0
+        and 0.0 <= start_lr <= peak_lr < math.inf
+    ):
+        _check(step, peak_lr, warmup_steps, start_lr)
+    if step < warmup_steps:
+        return start_lr + (peak_lr - start_lr) * math.log(1 + step) / math.log(1 + warmup_steps)
+    return peak_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    start_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -41,6 +61,3 @@ def logarithmic_warmup(
         raise ValueError(
             f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
-    if step < warmup_steps:
-        return start_lr + (peak_lr - start_lr) * math.log(1 + step) / math.log(1 + warmup_steps)
-    return peak_lr

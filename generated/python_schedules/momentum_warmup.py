@@ -29,6 +29,28 @@ def momentum_warmup(
     Source:
         modded-nanogpt, train_gpt.py, Muon momentum warm-up over 300 updates
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and step >= 0
+        and 0.0 <= end_momentum < math.inf
+        and warmup_steps >= 0
+        and 0.0 <= start_momentum < math.inf
+        and start_momentum <= end_momentum < 1
+    ):
+        _check(step, end_momentum, warmup_steps, start_momentum)
+    if step < warmup_steps:
+        return start_momentum + (end_momentum - start_momentum) * step / warmup_steps
+    return end_momentum
+
+
+def _check(
+    step: int,
+    end_momentum: float,
+    warmup_steps: int,
+    start_momentum: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= end_momentum < math.inf:
@@ -42,6 +64,3 @@ def momentum_warmup(
             "start_momentum <= end_momentum < 1 does not hold: start_momentum = "
             f"{start_momentum!r}, end_momentum = {end_momentum!r}"
         )
-    if step < warmup_steps:
-        return start_momentum + (end_momentum - start_momentum) * step / warmup_steps
-    return end_momentum

@@ -32,6 +32,27 @@ def multi_step(
         He et al. 2016, section 4.2
         torch.optim.lr_scheduler.MultiStepLR
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(milestones, Sequence)
+        and len(milestones) <= 10_000
+        and all(isinstance(entry, int) and entry >= 0 for entry in milestones)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and all(a < b for a, b in itertools.pairwise(milestones))
+        and 0 < gamma <= 1
+    ):
+        _check(step, base_lr, milestones, gamma)
+    return base_lr * gamma ** bisect.bisect_right(milestones, step)
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    milestones: Sequence[int],
+    gamma: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -50,4 +71,3 @@ def multi_step(
         raise ValueError(f"increasing(milestones) does not hold: milestones = {milestones!r}")
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
-    return base_lr * gamma ** bisect.bisect_right(milestones, step)

@@ -31,6 +31,32 @@ def multi_step_factors(
     Source:
         optax.piecewise_constant_schedule
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(milestones, Sequence)
+        and len(milestones) <= 10_000
+        and all(isinstance(entry, int) and entry >= 0 for entry in milestones)
+        and isinstance(factors, Sequence)
+        and len(factors) <= 10_000
+        and all(-math.inf < entry < math.inf for entry in factors)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and all(a < b for a, b in itertools.pairwise(milestones))
+        and len(factors) == len(milestones)
+        and min(factors, default=math.inf) >= 0
+        and max(factors, default=-math.inf) <= 1
+    ):
+        _check(step, base_lr, milestones, factors)
+    return base_lr * math.prod(factors[:bisect.bisect_right(milestones, step)])
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    milestones: Sequence[int],
+    factors: Sequence[float],
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -62,4 +88,3 @@ def multi_step_factors(
         raise ValueError(f"least(factors) >= 0 does not hold: factors = {factors!r}")
     if not max(factors, default=-math.inf) <= 1:
         raise ValueError(f"greatest(factors) <= 1 does not hold: factors = {factors!r}")
-    return base_lr * math.prod(factors[:bisect.bisect_right(milestones, step)])

@@ -26,6 +26,23 @@ def natural_exponential(
         tf.compat.v1.train.natural_exp_decay
         paddle.optimizer.lr.NaturalExpDecay
     """
+    if not (
+        isinstance(step, int)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and 0.0 <= decay_rate < math.inf
+        and decay_rate <= 1
+    ):
+        _check(step, base_lr, decay_rate)
+    return base_lr * math.exp(-decay_rate * step)
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    decay_rate: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -34,4 +51,3 @@ def natural_exponential(
         raise ValueError(f"decay_rate must be a finite number >= 0, got {decay_rate!r}")
     if not decay_rate <= 1:
         raise ValueError(f"decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
-    return base_lr * math.exp(-decay_rate * step)

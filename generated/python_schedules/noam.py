@@ -29,6 +29,32 @@ def noam(
     Source:
         Vaswani et al. 2017, eq. 3, whose step number is step + 1 here
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(model_size, int)
+        and isinstance(warmup_steps, int)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and warmup_steps >= 0
+        and warmup_steps >= 1
+        and model_size >= 1
+    ):
+        _check(step, base_lr, model_size, warmup_steps)
+    update = step + 1
+    return (
+        base_lr
+        / math.sqrt(model_size)
+        * min(1 / math.sqrt(update), update / float(warmup_steps) ** 1.5)
+    )
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    model_size: int,
+    warmup_steps: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -41,9 +67,3 @@ def noam(
         raise ValueError(f"warmup_steps >= 1 does not hold: warmup_steps = {warmup_steps!r}")
     if not model_size >= 1:
         raise ValueError(f"model_size >= 1 does not hold: model_size = {model_size!r}")
-    update = step + 1
-    return (
-        base_lr
-        / math.sqrt(model_size)
-        * min(1 / math.sqrt(update), update / float(warmup_steps) ** 1.5)
-    )

@@ -48,6 +48,50 @@ def noisy_linear_cosine(
         Bello et al. 2017, section 5.4
         tf.compat.v1.train.noisy_linear_cosine_decay, num_periods = half_waves / 2
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(decay_steps, int)
+        and isinstance(half_waves, int)
+        and isinstance(seed, int)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and decay_steps >= 0
+        and 0.0 <= std < math.inf
+        and 0 <= half_waves <= 1_000
+        and 0 <= alpha <= 1
+        and 0 <= beta <= 1
+        and std <= 10
+        and 0 <= fading <= 4
+    ):
+        _check(step, base_lr, decay_steps, half_waves, alpha, beta, std, fading, seed)
+    faded = std * (1 + min(step, decay_steps)) ** (-fading / 2)
+    second = _uniform(seed, 2 * step + 1)
+    first = _uniform(seed, 2 * step)
+    radius = math.sqrt(-2 * math.log(first))
+    noise = faded * (radius * math.sin(math.pi / 2 * (2 * second - 1)))
+    if step < decay_steps:
+        phase = half_waves * step % (2 * decay_steps)
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        # 1 - i / j == (j - i) / j, exact: integers first.
+        wave = math.sin(math.pi / 2 * (decay_steps - phase) / decay_steps) ** 2
+        # 1 - i / j == (j - i) / j, exact: integers first.
+        line = (decay_steps - step) / decay_steps
+        return base_lr * (max(alpha + line + noise, 0) * wave + beta)
+    return base_lr * (max(alpha + noise, 0) * (1 - half_waves % 2) + beta)
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    decay_steps: int,
+    half_waves: int,
+    alpha: float,
+    beta: float,
+    std: float,
+    fading: float,
+    seed: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -76,20 +120,6 @@ def noisy_linear_cosine(
         raise ValueError(f"std <= 10 does not hold: std = {std!r}")
     if not 0 <= fading <= 4:
         raise ValueError(f"0 <= fading <= 4 does not hold: fading = {fading!r}")
-    faded = std * (1 + min(step, decay_steps)) ** (-fading / 2)
-    second = _uniform(seed, 2 * step + 1)
-    first = _uniform(seed, 2 * step)
-    radius = math.sqrt(-2 * math.log(first))
-    noise = faded * (radius * math.sin(math.pi / 2 * (2 * second - 1)))
-    if step < decay_steps:
-        phase = half_waves * step % (2 * decay_steps)
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        # 1 - i / j == (j - i) / j, exact: integers first.
-        wave = math.sin(math.pi / 2 * (decay_steps - phase) / decay_steps) ** 2
-        # 1 - i / j == (j - i) / j, exact: integers first.
-        line = (decay_steps - step) / decay_steps
-        return base_lr * (max(alpha + line + noise, 0) * wave + beta)
-    return base_lr * (max(alpha + noise, 0) * (1 - half_waves % 2) + beta)
 
 
 def _uniform(seed: int, step: int) -> float:

@@ -30,6 +30,26 @@ def normal_noise(
         Box and Muller 1958
         Evensen 2019 (moremur), the mixer behind uniform()
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(seed, int)
+        and step >= 0
+        and 0.0 <= std < math.inf
+        and 0 < std <= 1000000.0
+    ):
+        _check(step, seed, std)
+    second = _uniform(seed, 2 * step + 1)
+    first = _uniform(seed, 2 * step)
+    radius = math.sqrt(-2 * math.log(first))
+    return std * radius * math.sin(math.pi / 2 * (2 * second - 1))
+
+
+def _check(
+    step: int,
+    seed: int,
+    std: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not isinstance(seed, int):
@@ -38,10 +58,6 @@ def normal_noise(
         raise ValueError(f"std must be a finite number >= 0, got {std!r}")
     if not 0 < std <= 1000000.0:
         raise ValueError(f"0 < std <= 1e6 does not hold: std = {std!r}")
-    second = _uniform(seed, 2 * step + 1)
-    first = _uniform(seed, 2 * step)
-    radius = math.sqrt(-2 * math.log(first))
-    return std * radius * math.sin(math.pi / 2 * (2 * second - 1))
 
 
 def _uniform(seed: int, step: int) -> float:

@@ -55,6 +55,60 @@ def one_cycle(
         torch.optim.lr_scheduler.OneCycleLR
         optax.cosine_onecycle_schedule
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(total_steps, int)
+        and anneal in ("cosine", "linear")
+        and isinstance(three_phase, bool)
+        and step >= 0
+        and 0 <= warmup_steps <= total_steps
+        and 0.0 <= end_lr <= start_lr <= peak_lr < math.inf
+        and (2 * warmup_steps < total_steps or not three_phase)
+    ):
+        _check(step, peak_lr, warmup_steps, total_steps, start_lr, end_lr, anneal, three_phase)
+    if step < warmup_steps:
+        progress = step / warmup_steps
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        if anneal == "linear":
+            return start_lr + (peak_lr - start_lr) * progress
+        return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
+    valley = 2 * warmup_steps if three_phase else total_steps
+    if step < valley:
+        valley_lr = start_lr if three_phase else end_lr
+        linear_fall_progress = (step - warmup_steps) / (valley - warmup_steps)
+        linear_fall_remaining = (valley - step) / (valley - warmup_steps)
+        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        if anneal == "linear":
+            return peak_lr * linear_fall_remaining + valley_lr * linear_fall_progress
+        return (
+            valley_lr * math.sin(math.pi / 2 * linear_fall_progress) ** 2
+            + peak_lr * math.sin(math.pi / 2 * linear_fall_remaining) ** 2
+        )
+    if step >= total_steps:
+        return end_lr
+    linear_annihilation_progress = (step - valley) / (total_steps - valley)
+    linear_annihilation_remaining = (total_steps - step) / (total_steps - valley)
+    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    if anneal == "linear":
+        return start_lr * linear_annihilation_remaining + end_lr * linear_annihilation_progress
+    return end_lr + (start_lr - end_lr) * math.sin(math.pi / 2 * linear_annihilation_remaining) ** 2
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    total_steps: int,
+    start_lr: float,
+    end_lr: float,
+    anneal: str,
+    three_phase: bool,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -86,32 +140,3 @@ def one_cycle(
             f"end_lr <= start_lr <= peak_lr does not hold: end_lr = {end_lr!r}, start_lr = "
             f"{start_lr!r}, peak_lr = {peak_lr!r}"
         )
-    if step < warmup_steps:
-        progress = step / warmup_steps
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        if anneal == "linear":
-            return start_lr + (peak_lr - start_lr) * progress
-        return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
-    valley = 2 * warmup_steps if three_phase else total_steps
-    if step < valley:
-        valley_lr = start_lr if three_phase else end_lr
-        linear_fall_progress = (step - warmup_steps) / (valley - warmup_steps)
-        linear_fall_remaining = (valley - step) / (valley - warmup_steps)
-        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        if anneal == "linear":
-            return peak_lr * linear_fall_remaining + valley_lr * linear_fall_progress
-        return (
-            valley_lr * math.sin(math.pi / 2 * linear_fall_progress) ** 2
-            + peak_lr * math.sin(math.pi / 2 * linear_fall_remaining) ** 2
-        )
-    if step >= total_steps:
-        return end_lr
-    linear_annihilation_progress = (step - valley) / (total_steps - valley)
-    linear_annihilation_remaining = (total_steps - step) / (total_steps - valley)
-    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    if anneal == "linear":
-        return start_lr * linear_annihilation_remaining + end_lr * linear_annihilation_progress
-    return end_lr + (start_lr - end_lr) * math.sin(math.pi / 2 * linear_annihilation_remaining) ** 2

@@ -46,6 +46,53 @@ def one_cycle_momentum(
         Smith 2018, section 4.3
         torch.optim.lr_scheduler.OneCycleLR, cycle_momentum
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(total_steps, int)
+        and anneal in ("cosine", "linear")
+        and isinstance(three_phase, bool)
+        and step >= 0
+        and 0.0 <= high_momentum < math.inf
+        and 0.0 <= low_momentum < math.inf
+        and 0 <= warmup_steps <= total_steps
+        and (2 * warmup_steps < total_steps or not three_phase)
+        and low_momentum <= high_momentum < 1
+    ):
+        _check(step, high_momentum, low_momentum, warmup_steps, total_steps, anneal, three_phase)
+    if step < warmup_steps:
+        progress = step / warmup_steps
+        remaining = (warmup_steps - step) / warmup_steps
+        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        if anneal == "linear":
+            return high_momentum * remaining + low_momentum * progress
+        return (
+            low_momentum + (high_momentum - low_momentum) * math.sin(math.pi / 2 * remaining) ** 2
+        )
+    rise_end = 2 * warmup_steps if three_phase else total_steps
+    if step < rise_end:
+        linear_rise_progress = (step - warmup_steps) / (rise_end - warmup_steps)
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        if anneal == "linear":
+            return low_momentum + (high_momentum - low_momentum) * linear_rise_progress
+        return (
+            low_momentum
+            + (high_momentum - low_momentum) * math.sin(math.pi / 2 * linear_rise_progress) ** 2
+        )
+    return high_momentum
+
+
+def _check(
+    step: int,
+    high_momentum: float,
+    low_momentum: float,
+    warmup_steps: int,
+    total_steps: int,
+    anneal: str,
+    three_phase: bool,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= high_momentum < math.inf:
@@ -75,24 +122,3 @@ def one_cycle_momentum(
             f"low_momentum <= high_momentum < 1 does not hold: low_momentum = {low_momentum!r}, "
             f"high_momentum = {high_momentum!r}"
         )
-    if step < warmup_steps:
-        progress = step / warmup_steps
-        remaining = (warmup_steps - step) / warmup_steps
-        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-        # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        if anneal == "linear":
-            return high_momentum * remaining + low_momentum * progress
-        return (
-            low_momentum + (high_momentum - low_momentum) * math.sin(math.pi / 2 * remaining) ** 2
-        )
-    rise_end = 2 * warmup_steps if three_phase else total_steps
-    if step < rise_end:
-        linear_rise_progress = (step - warmup_steps) / (rise_end - warmup_steps)
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        if anneal == "linear":
-            return low_momentum + (high_momentum - low_momentum) * linear_rise_progress
-        return (
-            low_momentum
-            + (high_momentum - low_momentum) * math.sin(math.pi / 2 * linear_rise_progress) ** 2
-        )
-    return high_momentum

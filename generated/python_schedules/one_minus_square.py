@@ -30,6 +30,29 @@ def one_minus_square(
     Source:
         pytorch_optimizer.WSDScheduler, cooldown_type 1-square
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and total_steps >= 0
+        and 0.0 <= end_lr <= base_lr < math.inf
+    ):
+        _check(step, base_lr, total_steps, end_lr)
+    if step < total_steps:
+        progress = step / total_steps
+        remaining = (total_steps - step) / total_steps
+        # 1 - u**2 == (1 - u) * (1 + u), without the cancellation near u = 1.
+        return end_lr + (base_lr - end_lr) * remaining * (1 + progress)
+    return end_lr
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    total_steps: int,
+    end_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -42,9 +65,3 @@ def one_minus_square(
         raise ValueError(
             f"end_lr <= base_lr does not hold: end_lr = {end_lr!r}, base_lr = {base_lr!r}"
         )
-    if step < total_steps:
-        progress = step / total_steps
-        remaining = (total_steps - step) / total_steps
-        # 1 - u**2 == (1 - u) * (1 + u), without the cancellation near u = 1.
-        return end_lr + (base_lr - end_lr) * remaining * (1 + progress)
-    return end_lr

@@ -33,6 +33,32 @@ def piecewise_constant(
         keras.optimizers.schedules.PiecewiseConstantDecay, for switch = after
         optax.join_schedules of constant schedules
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(boundaries, Sequence)
+        and len(boundaries) <= 10_000
+        and all(isinstance(entry, int) and entry >= 0 for entry in boundaries)
+        and isinstance(values, Sequence)
+        and len(values) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in values)
+        and switch in ("at", "after")
+        and step >= 0
+        and all(a < b for a, b in itertools.pairwise(boundaries))
+        and len(values) == len(boundaries) + 1
+    ):
+        _check(step, boundaries, values, switch)
+    if switch == "after":
+        return values[bisect.bisect_right(boundaries, step - 1)]
+    return values[bisect.bisect_right(boundaries, step)]
+
+
+def _check(
+    step: int,
+    boundaries: Sequence[int],
+    values: Sequence[float],
+    switch: str,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not (isinstance(boundaries, Sequence) and len(boundaries) <= 10_000):
@@ -60,6 +86,3 @@ def piecewise_constant(
             f"len(values) == len(boundaries) + 1 does not hold: values = {values!r}, boundaries = "
             f"{boundaries!r}"
         )
-    if switch == "after":
-        return values[bisect.bisect_right(boundaries, step - 1)]
-    return values[bisect.bisect_right(boundaries, step)]

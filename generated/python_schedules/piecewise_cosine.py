@@ -37,6 +37,46 @@ def piecewise_cosine(
     Source:
         optax.piecewise_interpolate_schedule, cosine
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(places, Sequence)
+        and len(places) <= 10_000
+        and all(isinstance(entry, int) and entry >= 0 for entry in places)
+        and isinstance(values, Sequence)
+        and len(values) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in values)
+        and step >= 0
+        and all(a < b for a, b in itertools.pairwise(places))
+        and len(places) >= 1
+        and len(values) == len(places)
+    ):
+        _check(step, places, values)
+    passed = bisect.bisect_right(places, step)
+    if passed == 0:
+        return values[0]
+    if passed < len(places):
+        start = values[passed - 1]
+        end = values[passed]
+        left = places[passed - 1]
+        right = places[passed]
+        progress = (step - left) / (right - left)
+        remaining = (right - step) / (right - left)
+        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        return (
+            start * math.sin(math.pi / 2 * remaining) ** 2
+            + end * math.sin(math.pi / 2 * progress) ** 2
+        )
+    return values[len(values) - 1]
+
+
+def _check(
+    step: int,
+    places: Sequence[int],
+    values: Sequence[float],
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not (isinstance(places, Sequence) and len(places) <= 10_000):
@@ -63,21 +103,3 @@ def piecewise_cosine(
         raise ValueError(
             f"len(values) == len(places) does not hold: values = {values!r}, places = {places!r}"
         )
-    passed = bisect.bisect_right(places, step)
-    if passed == 0:
-        return values[0]
-    if passed < len(places):
-        start = values[passed - 1]
-        end = values[passed]
-        left = places[passed - 1]
-        right = places[passed]
-        progress = (step - left) / (right - left)
-        remaining = (right - step) / (right - left)
-        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        return (
-            start * math.sin(math.pi / 2 * remaining) ** 2
-            + end * math.sin(math.pi / 2 * progress) ** 2
-        )
-    return values[len(values) - 1]

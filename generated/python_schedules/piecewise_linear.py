@@ -38,6 +38,40 @@ def piecewise_linear(
         optax.piecewise_interpolate_schedule, linear
         ignite.handlers.PiecewiseLinear
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(places, Sequence)
+        and len(places) <= 10_000
+        and all(isinstance(entry, int) and entry >= 0 for entry in places)
+        and isinstance(values, Sequence)
+        and len(values) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in values)
+        and step >= 0
+        and all(a < b for a, b in itertools.pairwise(places))
+        and len(places) >= 1
+        and len(values) == len(places)
+    ):
+        _check(step, places, values)
+    passed = bisect.bisect_right(places, step)
+    if passed == 0:
+        return values[0]
+    if passed < len(places):
+        start = values[passed - 1]
+        end = values[passed]
+        left = places[passed - 1]
+        right = places[passed]
+        progress = (step - left) / (right - left)
+        remaining = (right - step) / (right - left)
+        return start * remaining + end * progress
+    return values[len(values) - 1]
+
+
+def _check(
+    step: int,
+    places: Sequence[int],
+    values: Sequence[float],
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not (isinstance(places, Sequence) and len(places) <= 10_000):
@@ -64,15 +98,3 @@ def piecewise_linear(
         raise ValueError(
             f"len(values) == len(places) does not hold: values = {values!r}, places = {places!r}"
         )
-    passed = bisect.bisect_right(places, step)
-    if passed == 0:
-        return values[0]
-    if passed < len(places):
-        start = values[passed - 1]
-        end = values[passed]
-        left = places[passed - 1]
-        right = places[passed]
-        progress = (step - left) / (right - left)
-        remaining = (right - step) / (right - left)
-        return start * remaining + end * progress
-    return values[len(values) - 1]

@@ -33,6 +33,29 @@ def polynomial(
         Chen et al. 2018 (DeepLab), section 4.1, the "poly" policy
         keras.optimizers.schedules.PolynomialDecay
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and total_steps >= 0
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and 0.2 <= power <= 4
+    ):
+        _check(step, base_lr, total_steps, end_lr, power)
+    if step < total_steps:
+        remaining = (total_steps - step) / total_steps
+        return end_lr + (base_lr - end_lr) * remaining**power
+    return end_lr
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    total_steps: int,
+    end_lr: float,
+    power: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -49,7 +72,3 @@ def polynomial(
         )
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")
-    if step < total_steps:
-        remaining = (total_steps - step) / total_steps
-        return end_lr + (base_lr - end_lr) * remaining**power
-    return end_lr

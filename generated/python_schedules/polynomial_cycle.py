@@ -32,6 +32,30 @@ def polynomial_cycle(
     Source:
         keras.optimizers.schedules.PolynomialDecay, cycle=True
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(cycle_steps, int)
+        and step >= 0
+        and cycle_steps >= 0
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and cycle_steps >= 1
+        and 0.2 <= power <= 4
+    ):
+        _check(step, base_lr, cycle_steps, end_lr, power)
+    # ceil(i / j) == -(-i // j), exact in integers.
+    cycles = max(-(-step // cycle_steps), 1)
+    remaining = (cycles * cycle_steps - step) / (cycles * cycle_steps)
+    return end_lr + (base_lr - end_lr) * max(remaining, 0.0) ** power
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    cycle_steps: int,
+    end_lr: float,
+    power: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -50,7 +74,3 @@ def polynomial_cycle(
         raise ValueError(f"cycle_steps >= 1 does not hold: cycle_steps = {cycle_steps!r}")
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")
-    # ceil(i / j) == -(-i // j), exact in integers.
-    cycles = max(-(-step // cycle_steps), 1)
-    remaining = (cycles * cycle_steps - step) / (cycles * cycle_steps)
-    return end_lr + (base_lr - end_lr) * max(remaining, 0.0) ** power

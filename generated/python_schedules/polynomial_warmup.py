@@ -32,6 +32,29 @@ def polynomial_warmup(
     Source:
         official.modeling.optimization.lr_schedule.PolynomialWarmUp of TensorFlow Models
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and step >= 0
+        and warmup_steps >= 0
+        and 0.0 <= start_lr <= peak_lr < math.inf
+        and 0.2 <= power <= 4
+    ):
+        _check(step, peak_lr, warmup_steps, start_lr, power)
+    if step < warmup_steps:
+        progress = step / warmup_steps
+        return start_lr + (peak_lr - start_lr) * progress**power
+    return peak_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    start_lr: float,
+    power: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -48,7 +71,3 @@ def polynomial_warmup(
         )
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")
-    if step < warmup_steps:
-        progress = step / warmup_steps
-        return start_lr + (peak_lr - start_lr) * progress**power
-    return peak_lr

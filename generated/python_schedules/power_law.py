@@ -29,6 +29,28 @@ def power_law(
         Raffel et al. 2020 (T5), section 3.1.2
         Shen et al. 2024 (Power scheduler), arXiv:2408.13359
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(hold_steps, int)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and hold_steps >= 0
+        and hold_steps >= 1
+        and 0 <= power <= 4
+    ):
+        _check(step, base_lr, hold_steps, power)
+    if step < hold_steps:
+        return base_lr
+    return base_lr * (hold_steps / step) ** power
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    hold_steps: int,
+    power: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -41,6 +63,3 @@ def power_law(
         raise ValueError(f"hold_steps >= 1 does not hold: hold_steps = {hold_steps!r}")
     if not 0 <= power <= 4:
         raise ValueError(f"0 <= power <= 4 does not hold: power = {power!r}")
-    if step < hold_steps:
-        return base_lr
-    return base_lr * (hold_steps / step) ** power

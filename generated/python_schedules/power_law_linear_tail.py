@@ -37,6 +37,37 @@ def power_law_linear_tail(
         official.modeling.optimization.lr_schedule.PowerAndLinearDecay of TensorFlow Models
         Zhai et al. 2022 (Scaling Vision Transformers)
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(hold_steps, int)
+        and isinstance(tail_steps, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and hold_steps >= 0
+        and 0 <= tail_steps <= total_steps
+        and hold_steps >= 1
+        and 0 <= power <= 4
+    ):
+        _check(step, base_lr, hold_steps, power, tail_steps, total_steps)
+    tail_start = total_steps - tail_steps
+    trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power
+    if step < tail_start:
+        return trend
+    if step < total_steps:
+        return trend * (total_steps - step) / tail_steps
+    return 0.0
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    hold_steps: int,
+    power: float,
+    tail_steps: int,
+    total_steps: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -58,10 +89,3 @@ def power_law_linear_tail(
             f"tail_steps <= total_steps does not hold: tail_steps = {tail_steps!r}, total_steps = "
             f"{total_steps!r}"
         )
-    tail_start = total_steps - tail_steps
-    trend = base_lr if step < hold_steps else base_lr * (hold_steps / step) ** power
-    if step < tail_start:
-        return trend
-    if step < total_steps:
-        return trend * (total_steps - step) / tail_steps
-    return 0.0

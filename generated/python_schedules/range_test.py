@@ -35,6 +35,33 @@ def range_test(
         Smith 2017, section 3.3
         fastai.callback.schedule.Learner.lr_find
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and growth in ("exponential", "linear")
+        and step >= 0
+        and 0.0 <= start_lr <= end_lr < math.inf
+        and total_steps >= 0
+        and start_lr > 0
+        and end_lr <= 1000000000000.0 * start_lr
+    ):
+        _check(step, end_lr, start_lr, total_steps, growth)
+    if step < total_steps:
+        progress = step / total_steps
+        if growth == "linear":
+            return start_lr + (end_lr - start_lr) * progress
+        return start_lr * (end_lr / start_lr) ** progress
+    return end_lr
+
+
+def _check(
+    step: int,
+    end_lr: float,
+    start_lr: float,
+    total_steps: int,
+    growth: str,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= end_lr < math.inf:
@@ -55,9 +82,3 @@ def range_test(
         raise ValueError(
             f"end_lr <= 1e12 * start_lr does not hold: end_lr = {end_lr!r}, start_lr = {start_lr!r}"
         )
-    if step < total_steps:
-        progress = step / total_steps
-        if growth == "linear":
-            return start_lr + (end_lr - start_lr) * progress
-        return start_lr * (end_lr / start_lr) ** progress
-    return end_lr

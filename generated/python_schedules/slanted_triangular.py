@@ -35,6 +35,39 @@ def slanted_triangular(
     Source:
         Howard and Ruder 2018 (ULMFiT), eq. 3
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0.0 <= peak_lr < math.inf
+        and 0 <= warmup_steps <= total_steps
+        and -math.inf < ratio < math.inf
+        and ratio >= 1
+    ):
+        _check(step, peak_lr, warmup_steps, total_steps, ratio)
+    low_lr = peak_lr / ratio
+    if step < warmup_steps:
+        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
+        return (low_lr * (warmup_steps - step) + peak_lr * step) / warmup_steps
+    if step < total_steps:
+        fall_steps = total_steps - warmup_steps
+        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
+        return (
+            (peak_lr * (fall_steps - (step - warmup_steps)) + low_lr * (step - warmup_steps))
+            / fall_steps
+        )
+    return low_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    total_steps: int,
+    ratio: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -52,15 +85,3 @@ def slanted_triangular(
         )
     if not ratio >= 1:
         raise ValueError(f"ratio >= 1 does not hold: ratio = {ratio!r}")
-    low_lr = peak_lr / ratio
-    if step < warmup_steps:
-        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
-        return (low_lr * (warmup_steps - step) + peak_lr * step) / warmup_steps
-    if step < total_steps:
-        fall_steps = total_steps - warmup_steps
-        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
-        return (
-            (peak_lr * (fall_steps - (step - warmup_steps)) + low_lr * (step - warmup_steps))
-            / fall_steps
-        )
-    return low_lr

@@ -50,6 +50,72 @@ def stages(
         olmo_core.optim.ComposableScheduler
         fastai combine_scheds
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(ends, Sequence)
+        and len(ends) <= 10_000
+        and all(isinstance(entry, int) and entry >= 0 for entry in ends)
+        and isinstance(shapes, Sequence)
+        and len(shapes) <= 10_000
+        and all(isinstance(entry, int) for entry in shapes)
+        and isinstance(start_rates, Sequence)
+        and len(start_rates) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in start_rates)
+        and isinstance(end_rates, Sequence)
+        and len(end_rates) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in end_rates)
+        and step >= 0
+        and all(a < b for a, b in itertools.pairwise(ends))
+        and len(ends) >= 1
+        and min(ends, default=math.inf) >= 1
+        and len(shapes) == len(ends)
+        and min(shapes, default=math.inf) >= 0
+        and max(shapes, default=-math.inf) <= 3
+        and len(start_rates) == len(ends)
+        and len(end_rates) == len(ends)
+        and max(end_rates, default=-math.inf) <= 1e200
+    ):
+        _check(step, ends, shapes, start_rates, end_rates)
+    last = len(ends) - 1
+    if step >= ends[last]:
+        return end_rates[last]
+    stage = min(bisect.bisect_right(ends, step), last)
+    shape = shapes[stage]
+    start = start_rates[stage]
+    if shape == 0:
+        return start
+    begun = 0 if stage == 0 else ends[stage - 1]
+    length = ends[stage] - begun
+    elapsed = min(step - begun, length)
+    end = end_rates[stage]
+    if shape == 1:
+        progress = elapsed / length
+        remaining = (length - elapsed) / length
+        return start * remaining + end * progress
+    if shape == 2:
+        progress = elapsed / length
+        remaining = (length - elapsed) / length
+        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+        return (
+            start * math.sin(math.pi / 2 * remaining) ** 2
+            + end * math.sin(math.pi / 2 * progress) ** 2
+        )
+    progress = elapsed / length
+    positive_start = max(start, 1e-30)
+    positive_end = max(end, 1e-30)
+    return positive_start * (positive_end / positive_start) ** progress
+
+
+def _check(
+    step: int,
+    ends: Sequence[int],
+    shapes: Sequence[int],
+    start_rates: Sequence[float],
+    end_rates: Sequence[float],
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not (isinstance(ends, Sequence) and len(ends) <= 10_000):
@@ -103,33 +169,3 @@ def stages(
         )
     if not max(end_rates, default=-math.inf) <= 1e200:
         raise ValueError(f"greatest(end_rates) <= 1e200 does not hold: end_rates = {end_rates!r}")
-    last = len(ends) - 1
-    if step >= ends[last]:
-        return end_rates[last]
-    stage = min(bisect.bisect_right(ends, step), last)
-    shape = shapes[stage]
-    start = start_rates[stage]
-    if shape == 0:
-        return start
-    begun = 0 if stage == 0 else ends[stage - 1]
-    length = ends[stage] - begun
-    elapsed = min(step - begun, length)
-    end = end_rates[stage]
-    if shape == 1:
-        progress = elapsed / length
-        remaining = (length - elapsed) / length
-        return start * remaining + end * progress
-    if shape == 2:
-        progress = elapsed / length
-        remaining = (length - elapsed) / length
-        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        # 1 - sin(pi / 2 * u)**2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-        return (
-            start * math.sin(math.pi / 2 * remaining) ** 2
-            + end * math.sin(math.pi / 2 * progress) ** 2
-        )
-    progress = elapsed / length
-    positive_start = max(start, 1e-30)
-    positive_end = max(end, 1e-30)
-    return positive_start * (positive_end / positive_start) ** progress

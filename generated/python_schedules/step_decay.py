@@ -32,6 +32,29 @@ def step_decay(
         torchvision references/classification, lr_step_size and lr_gamma
         torch.optim.lr_scheduler.StepLR
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(decay_steps, int)
+        and isinstance(at_zero, bool)
+        and step >= 0
+        and 0.0 <= base_lr < math.inf
+        and decay_steps >= 0
+        and decay_steps >= 1
+        and 0 < gamma <= 1
+    ):
+        _check(step, base_lr, decay_steps, gamma, at_zero)
+    decays = step // decay_steps + (1 if at_zero else 0)
+    return base_lr * gamma**decays
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    decay_steps: int,
+    gamma: float,
+    at_zero: bool,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -46,5 +69,3 @@ def step_decay(
         raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
     if not 0 < gamma <= 1:
         raise ValueError(f"0 < gamma <= 1 does not hold: gamma = {gamma!r}")
-    decays = step // decay_steps + (1 if at_zero else 0)
-    return base_lr * gamma**decays

@@ -36,6 +36,35 @@ def tanh_decay(
         Hsueh et al. 2019 (hyperbolic-tangent decay)
         timm.scheduler.TanhLRScheduler
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and total_steps >= 0
+        and 0.0 <= end_lr <= base_lr < math.inf
+        and -math.inf < lower < math.inf
+        and -math.inf < upper < math.inf
+        and (-10 <= lower <= upper and upper <= 10)
+    ):
+        _check(step, base_lr, total_steps, end_lr, lower, upper)
+    if step < total_steps:
+        progress = step / total_steps
+        remaining = (total_steps - step) / total_steps
+        position = lower * remaining + upper * progress
+        # 1 - tanh(x) == 2 / (exp(2 * x) + 1), without the cancellation for large x.
+        return end_lr + (base_lr - end_lr) / (math.exp(2 * position) + 1)
+    return end_lr
+
+
+def _check(
+    step: int,
+    base_lr: float,
+    total_steps: int,
+    end_lr: float,
+    lower: float,
+    upper: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= base_lr < math.inf:
@@ -56,10 +85,3 @@ def tanh_decay(
         raise ValueError(
             f"-10 <= lower <= upper <= 10 does not hold: lower = {lower!r}, upper = {upper!r}"
         )
-    if step < total_steps:
-        progress = step / total_steps
-        remaining = (total_steps - step) / total_steps
-        position = lower * remaining + upper * progress
-        # 1 - tanh(x) == 2 / (exp(2 * x) + 1), without the cancellation for large x.
-        return end_lr + (base_lr - end_lr) / (math.exp(2 * position) + 1)
-    return end_lr

@@ -41,6 +41,43 @@ def tri_stage(
         fairseq.optim.lr_scheduler.tri_stage_lr_scheduler
         Park et al. 2019 (SpecAugment), section 3.2
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(hold_steps, int)
+        and isinstance(decay_steps, int)
+        and step >= 0
+        and 0.0 <= peak_lr < math.inf
+        and warmup_steps >= 0
+        and hold_steps >= 0
+        and decay_steps >= 0
+        and 0 <= init_lr_scale <= 1
+        and 0.0001 <= final_lr_scale <= 1
+    ):
+        _check(step, peak_lr, warmup_steps, hold_steps, decay_steps, init_lr_scale, final_lr_scale)
+    if step < warmup_steps:
+        start_lr = init_lr_scale * peak_lr
+        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
+        return (start_lr * (warmup_steps - step) + peak_lr * step) / warmup_steps
+    decay_start = warmup_steps + hold_steps
+    if step < decay_start:
+        return peak_lr
+    if step < decay_start + decay_steps:
+        progress = (step - decay_start) / decay_steps
+        return peak_lr * final_lr_scale**progress
+    return peak_lr * final_lr_scale
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    hold_steps: int,
+    decay_steps: int,
+    init_lr_scale: float,
+    final_lr_scale: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -63,14 +100,3 @@ def tri_stage(
         raise ValueError(
             f"1e-4 <= final_lr_scale <= 1 does not hold: final_lr_scale = {final_lr_scale!r}"
         )
-    if step < warmup_steps:
-        start_lr = init_lr_scale * peak_lr
-        # a + (b - a) * i / j == (a * (j - i) + b * i) / j, which does not cancel where b < a.
-        return (start_lr * (warmup_steps - step) + peak_lr * step) / warmup_steps
-    decay_start = warmup_steps + hold_steps
-    if step < decay_start:
-        return peak_lr
-    if step < decay_start + decay_steps:
-        progress = (step - decay_start) / decay_steps
-        return peak_lr * final_lr_scale**progress
-    return peak_lr * final_lr_scale

@@ -36,6 +36,40 @@ def triangular_bounds(
     Source:
         Smith 2017, section 3.1: cycle = floor(1 + t / (2 * stepsize))
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(half_steps, int)
+        and isinstance(peaks, Sequence)
+        and len(peaks) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in peaks)
+        and isinstance(lows, Sequence)
+        and len(lows) <= 10_000
+        and all(0.0 <= entry < math.inf for entry in lows)
+        and step >= 0
+        and half_steps >= 0
+        and 1 <= half_steps <= 2**60
+        and len(peaks) >= 1
+        and len(lows) >= 1
+    ):
+        _check(step, half_steps, peaks, lows)
+    position = step % (2 * half_steps)
+    rise = min(position, 2 * half_steps - position)
+    height = rise / half_steps
+    index = step // (2 * half_steps)
+    peak = peaks[min(index, len(peaks) - 1)]
+    low = lows[min(index, len(lows) - 1)]
+    one_minus_height = (half_steps - rise) / half_steps
+    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+    return low * one_minus_height + peak * height
+
+
+def _check(
+    step: int,
+    half_steps: int,
+    peaks: Sequence[float],
+    lows: Sequence[float],
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not (isinstance(half_steps, int) and half_steps >= 0):
@@ -62,12 +96,3 @@ def triangular_bounds(
         raise ValueError(f"len(peaks) >= 1 does not hold: peaks = {peaks!r}")
     if not len(lows) >= 1:
         raise ValueError(f"len(lows) >= 1 does not hold: lows = {lows!r}")
-    position = step % (2 * half_steps)
-    rise = min(position, 2 * half_steps - position)
-    height = rise / half_steps
-    index = step // (2 * half_steps)
-    peak = peaks[min(index, len(peaks) - 1)]
-    low = lows[min(index, len(lows) - 1)]
-    one_minus_height = (half_steps - rise) / half_steps
-    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-    return low * one_minus_height + peak * height

@@ -37,6 +37,36 @@ def warmup_constant(
         transformers.get_constant_schedule_with_warmup
         optax.warmup_constant_schedule
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and shape in ("linear", "quadratic", "cosine", "logarithmic")
+        and step >= 0
+        and warmup_steps >= 0
+        and 0.0 <= start_lr <= peak_lr < math.inf
+    ):
+        _check(step, peak_lr, warmup_steps, start_lr, shape)
+    if step >= warmup_steps:
+        return peak_lr
+    progress = step / warmup_steps
+    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+    if shape == "linear":
+        return start_lr + (peak_lr - start_lr) * step / warmup_steps
+    if shape == "quadratic":
+        return start_lr + (peak_lr - start_lr) * progress**2.0
+    if shape == "cosine":
+        return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
+    return start_lr + (peak_lr - start_lr) * math.log(1 + step) / math.log(1 + warmup_steps)
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    start_lr: float,
+    shape: str,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -53,14 +83,3 @@ def warmup_constant(
         raise ValueError(
             f"start_lr <= peak_lr does not hold: start_lr = {start_lr!r}, peak_lr = {peak_lr!r}"
         )
-    if step >= warmup_steps:
-        return peak_lr
-    progress = step / warmup_steps
-    # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-    if shape == "linear":
-        return start_lr + (peak_lr - start_lr) * step / warmup_steps
-    if shape == "quadratic":
-        return start_lr + (peak_lr - start_lr) * progress**2.0
-    if shape == "cosine":
-        return start_lr + (peak_lr - start_lr) * math.sin(math.pi / 2 * progress) ** 2
-    return start_lr + (peak_lr - start_lr) * math.log(1 + step) / math.log(1 + warmup_steps)

@@ -33,6 +33,41 @@ def warmup_exponential(
     Source:
         optax.warmup_exponential_decay_schedule
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(decay_steps, int)
+        and isinstance(staircase, bool)
+        and step >= 0
+        and 0.0 <= peak_lr < math.inf
+        and warmup_steps >= 0
+        and decay_steps >= 0
+        and decay_steps >= 1
+        and 0.0001 <= decay_rate <= 1
+    ):
+        _check(step, peak_lr, warmup_steps, decay_steps, decay_rate, staircase)
+    if step < warmup_steps:
+        return peak_lr * step / warmup_steps
+    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
+    # exponent.
+    if staircase:
+        return peak_lr * decay_rate ** ((step - warmup_steps) // decay_steps)
+    return (
+        peak_lr
+        * decay_rate ** ((step - warmup_steps) // decay_steps)
+        * decay_rate ** ((step - warmup_steps) % decay_steps / decay_steps)
+    )
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    decay_steps: int,
+    decay_rate: float,
+    staircase: bool,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -49,14 +84,3 @@ def warmup_exponential(
         raise ValueError(f"decay_steps >= 1 does not hold: decay_steps = {decay_steps!r}")
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
-    if step < warmup_steps:
-        return peak_lr * step / warmup_steps
-    # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of its
-    # exponent.
-    if staircase:
-        return peak_lr * decay_rate ** ((step - warmup_steps) // decay_steps)
-    return (
-        peak_lr
-        * decay_rate ** ((step - warmup_steps) // decay_steps)
-        * decay_rate ** ((step - warmup_steps) % decay_steps / decay_steps)
-    )

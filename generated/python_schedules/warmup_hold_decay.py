@@ -39,6 +39,37 @@ def warmup_hold_decay(
         Park et al. 2019 (SpecAugment), section 3.2
         fairseq.optim.lr_scheduler.tri_stage_lr_scheduler
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(decay_start, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0 <= warmup_steps <= decay_start <= total_steps
+        and 0.0 <= start_lr <= peak_lr < math.inf
+        and 0.0001 <= decay_rate <= 1
+    ):
+        _check(step, peak_lr, warmup_steps, decay_start, total_steps, decay_rate, start_lr)
+    if step < warmup_steps:
+        return start_lr + (peak_lr - start_lr) * step / warmup_steps
+    if step < decay_start:
+        return peak_lr
+    if step < total_steps:
+        progress = (step - decay_start) / (total_steps - decay_start)
+        return peak_lr * decay_rate**progress
+    return peak_lr * decay_rate
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    decay_start: int,
+    total_steps: int,
+    decay_rate: float,
+    start_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -64,11 +95,3 @@ def warmup_hold_decay(
         )
     if not 0.0001 <= decay_rate <= 1:
         raise ValueError(f"1e-4 <= decay_rate <= 1 does not hold: decay_rate = {decay_rate!r}")
-    if step < warmup_steps:
-        return start_lr + (peak_lr - start_lr) * step / warmup_steps
-    if step < decay_start:
-        return peak_lr
-    if step < total_steps:
-        progress = (step - decay_start) / (total_steps - decay_start)
-        return peak_lr * decay_rate**progress
-    return peak_lr * decay_rate

@@ -29,13 +29,29 @@ def warmup_inverse_sqrt(
         Vaswani et al. 2017, eq. 3
         fairseq.optim.lr_scheduler.inverse_square_root_schedule
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and step >= 0
+        and 0.0 <= peak_lr < math.inf
+        and warmup_steps >= 0
+    ):
+        _check(step, peak_lr, warmup_steps)
+    if step < warmup_steps:
+        return peak_lr * step / warmup_steps
+    decay_start = max(warmup_steps, 1)
+    return peak_lr * math.sqrt(decay_start / max(step, decay_start))
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
         raise ValueError(f"peak_lr must be a finite number >= 0, got {peak_lr!r}")
     if not (isinstance(warmup_steps, int) and warmup_steps >= 0):
         raise ValueError(f"warmup_steps must be an integer >= 0, got {warmup_steps!r}")
-    if step < warmup_steps:
-        return peak_lr * step / warmup_steps
-    decay_start = max(warmup_steps, 1)
-    return peak_lr * math.sqrt(decay_start / max(step, decay_start))

@@ -34,6 +34,33 @@ def warmup_linear(
         Devlin et al. 2019 (BERT), appendix A.2
         transformers.get_linear_schedule_with_warmup
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0 <= warmup_steps <= total_steps
+        and 0.0 <= end_lr <= peak_lr < math.inf
+    ):
+        _check(step, peak_lr, warmup_steps, total_steps, end_lr)
+    if step < warmup_steps:
+        return peak_lr * step / warmup_steps
+    if step < total_steps:
+        progress = (step - warmup_steps) / (total_steps - warmup_steps)
+        remaining = (total_steps - step) / (total_steps - warmup_steps)
+        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+        return peak_lr * remaining + end_lr * progress
+    return end_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    total_steps: int,
+    end_lr: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -53,11 +80,3 @@ def warmup_linear(
         raise ValueError(
             f"end_lr <= peak_lr does not hold: end_lr = {end_lr!r}, peak_lr = {peak_lr!r}"
         )
-    if step < warmup_steps:
-        return peak_lr * step / warmup_steps
-    if step < total_steps:
-        progress = (step - warmup_steps) / (total_steps - warmup_steps)
-        remaining = (total_steps - step) / (total_steps - warmup_steps)
-        # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-        return peak_lr * remaining + end_lr * progress
-    return end_lr

@@ -36,6 +36,33 @@ def warmup_polynomial(
         transformers.get_polynomial_decay_schedule_with_warmup
         Liu et al. 2019 (RoBERTa), table 9
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and 0 <= warmup_steps <= total_steps
+        and 0.0 <= end_lr <= peak_lr < math.inf
+        and 0.2 <= power <= 4
+    ):
+        _check(step, peak_lr, warmup_steps, total_steps, end_lr, power)
+    if step < warmup_steps:
+        return peak_lr * step / warmup_steps
+    if step < total_steps:
+        remaining = (total_steps - step) / (total_steps - warmup_steps)
+        return end_lr + (peak_lr - end_lr) * remaining**power
+    return end_lr
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    total_steps: int,
+    end_lr: float,
+    power: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -59,9 +86,3 @@ def warmup_polynomial(
         )
     if not 0.2 <= power <= 4:
         raise ValueError(f"0.2 <= power <= 4 does not hold: power = {power!r}")
-    if step < warmup_steps:
-        return peak_lr * step / warmup_steps
-    if step < total_steps:
-        remaining = (total_steps - step) / (total_steps - warmup_steps)
-        return end_lr + (peak_lr - end_lr) * remaining**power
-    return end_lr

@@ -46,6 +46,56 @@ def warmup_stable_decay(
         Hu et al. 2024 (MiniCPM), section 4.2
         Hägele et al. 2024, section 3
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(warmup_steps, int)
+        and isinstance(decay_steps, int)
+        and isinstance(total_steps, int)
+        and tail in ("linear", "cosine", "one_minus_sqrt", "square", "exponential")
+        and step >= 0
+        and warmup_steps >= 0
+        and decay_steps >= 0
+        and total_steps >= 0
+        and 0.0 <= end_lr <= peak_lr < math.inf
+        and warmup_steps + decay_steps <= total_steps
+    ):
+        _check(step, peak_lr, warmup_steps, decay_steps, total_steps, end_lr, tail)
+    if step < warmup_steps:
+        return peak_lr * step / warmup_steps
+    decay_start = total_steps - decay_steps
+    if step < decay_start:
+        return peak_lr
+    if step >= total_steps:
+        return end_lr
+    progress = (step - decay_start) / (total_steps - decay_start)
+    remaining = (total_steps - step) / (total_steps - decay_start)
+    # exp(x) - 1 == expm1(x), without the cancellation near x = 0.
+    fraction = math.expm1(0.6931471805599453 * remaining) / math.expm1(0.6931471805599453)
+    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
+    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
+    # 1 - sqrt(u) == (1 - u) / (1 + sqrt(u)), without the cancellation near u = 1.
+    # 1 - u**2 == (1 - u) * (1 + u), without the cancellation near u = 1.
+    if tail == "linear":
+        return peak_lr * remaining + end_lr * progress
+    if tail == "cosine":
+        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
+    if tail == "one_minus_sqrt":
+        return end_lr + (peak_lr - end_lr) * remaining / (1 + math.sqrt(progress))
+    if tail == "square":
+        return end_lr + (peak_lr - end_lr) * remaining * (1 + progress)
+    return end_lr + (peak_lr - end_lr) * fraction
+
+
+def _check(
+    step: int,
+    peak_lr: float,
+    warmup_steps: int,
+    decay_steps: int,
+    total_steps: int,
+    end_lr: float,
+    tail: str,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= peak_lr < math.inf:
@@ -72,27 +122,3 @@ def warmup_stable_decay(
         raise ValueError(
             f"end_lr <= peak_lr does not hold: end_lr = {end_lr!r}, peak_lr = {peak_lr!r}"
         )
-    if step < warmup_steps:
-        return peak_lr * step / warmup_steps
-    decay_start = total_steps - decay_steps
-    if step < decay_start:
-        return peak_lr
-    if step >= total_steps:
-        return end_lr
-    progress = (step - decay_start) / (total_steps - decay_start)
-    remaining = (total_steps - step) / (total_steps - decay_start)
-    # exp(x) - 1 == expm1(x), without the cancellation near x = 0.
-    fraction = math.expm1(0.6931471805599453 * remaining) / math.expm1(0.6931471805599453)
-    # a + (b - a) * u == a * (1 - u) + b * u, which does not cancel where b < a.
-    # (1 + cos(pi * u)) / 2 == sin(pi / 2 * (1 - u))**2, without the cancellation near u = 1.
-    # 1 - sqrt(u) == (1 - u) / (1 + sqrt(u)), without the cancellation near u = 1.
-    # 1 - u**2 == (1 - u) * (1 + u), without the cancellation near u = 1.
-    if tail == "linear":
-        return peak_lr * remaining + end_lr * progress
-    if tail == "cosine":
-        return end_lr + (peak_lr - end_lr) * math.sin(math.pi / 2 * remaining) ** 2
-    if tail == "one_minus_sqrt":
-        return end_lr + (peak_lr - end_lr) * remaining / (1 + math.sqrt(progress))
-    if tail == "square":
-        return end_lr + (peak_lr - end_lr) * remaining * (1 + progress)
-    return end_lr + (peak_lr - end_lr) * fraction

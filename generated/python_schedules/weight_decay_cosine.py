@@ -31,6 +31,28 @@ def weight_decay_cosine(
     Source:
         Caron et al. 2021 (DINO), section 3.2
     """
+    if not (
+        isinstance(step, int)
+        and isinstance(total_steps, int)
+        and step >= 0
+        and total_steps >= 0
+        and 0.0 <= start_decay <= end_decay < math.inf
+    ):
+        _check(step, end_decay, total_steps, start_decay)
+    if step < total_steps:
+        progress = step / total_steps
+        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
+        return start_decay + (end_decay - start_decay) * math.sin(math.pi / 2 * progress) ** 2
+    return end_decay
+
+
+def _check(
+    step: int,
+    end_decay: float,
+    total_steps: int,
+    start_decay: float,
+) -> None:
+    """Raise ``ValueError`` where a value or a rule between values does not hold."""
     if not (isinstance(step, int) and step >= 0):
         raise ValueError(f"step must be an integer >= 0, got {step!r}")
     if not 0.0 <= end_decay < math.inf:
@@ -44,8 +66,3 @@ def weight_decay_cosine(
             f"start_decay <= end_decay does not hold: start_decay = {start_decay!r}, end_decay = "
             f"{end_decay!r}"
         )
-    if step < total_steps:
-        progress = step / total_steps
-        # (1 - cos(pi * u)) / 2 == sin(pi / 2 * u)**2, without the cancellation near u = 0.
-        return start_decay + (end_decay - start_decay) * math.sin(math.pi / 2 * progress) ** 2
-    return end_decay

@@ -21,9 +21,9 @@ from .base import (
 )
 from .choice import where_chain
 from .companions import KERAS as KERAS_COMPANIONS
-from .companions import uses_module
 from .host import MATH, Table, spelt
 from .keras_observer import KERAS_OBSERVER
+from .keras_prelude import prelude
 from .layout import fitting
 from .wording import formula_lines, parameter_lines, quantity, source_lines
 
@@ -31,12 +31,13 @@ _SAME = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "expm1", "log1p", "a
 
 ARRAY: Table = {
     **{name: spelt(f"ops.{name}({{0}})") for name in _SAME},
-    # keras.ops.minimum, maximum, floor and ceil fall back to 32 bits on the torch backend.
+    # keras.ops.floor and ceil fall back to 32 bits on the torch backend.
     "min": spelt("minimum({0}, {1})"),
     "max": spelt("maximum({0}, {1})"),
     "floor": spelt('cast({0} // 1, "int64")', operand=Precedence.PRODUCT),
     "ceil": spelt('cast(-(-{0} // 1), "int64")', operand=Precedence.ATOM),
     "if": spelt("ops.where({0}, {1}, {2})"),
+    "if:real": spelt("where({0}, {1}, {2})"),
     "and": spelt("ops.logical_and({0}, {1})"),
     "or": spelt("ops.logical_or({0}, {1})"),
     "not": spelt("ops.logical_not({0})"),
@@ -62,7 +63,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
     lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
     spelled = Spelled(schedule, lets, STYLE)
     lines, chosen = array_body(schedule, lets, pieces, spelled)
-    lines += where_chain(chosen, spelled, "ops.where({0}, {1}, {2})", "return {0}")
+    lines += where_chain(chosen, spelled, "where({0}, {1}, {2})", "return {0}")
     view = view_of(
         schedule,
         framework="Keras 3",
@@ -86,49 +87,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         companions=KERAS_COMPANIONS,
         always=("contextlib",),
     )
-    extremes = [row for name, row in _EXTREMES.items() if any(name in line for line in lines)]
-    uses_ops = extremes or uses_module("ops", (*lines, *view.companions))
-    prelude = _WITH_OPS if uses_ops else _WITHOUT_OPS
-    return replace(view, prelude=(*prelude, *(line for row in extremes for line in row)))
-
-
-def _extreme(name: str, sign: str) -> tuple[str, ...]:
-    return (
-        "",
-        "",
-        f"def {name}(x: Any, y: Any) -> Any:",
-        f'    """As ``keras.ops.{name}``, which falls back to 32 bits on the torch backend."""',
-        f"    return ops.where(x {sign} y, x, y + ops.zeros_like(x))",
-    )
-
-
-_EXTREMES = {"minimum(": _extreme("minimum", "<"), "maximum(": _extreme("maximum", ">")}
-
-
-_WITH_OPS = (
-    'if keras.backend.backend() == "jax":  # keras.ops loses float64 there, jax.numpy keeps it',
-    "    import jax",
-    "    import jax.numpy",
-    "",
-    "    ops: Any = jax.numpy",
-    "",
-    "    def binary64() -> contextlib.AbstractContextManager[None]:",
-    "        return jax.enable_x64(True)",
-    "",
-    "else:",
-    "    ops = keras.ops",
-    "    binary64 = contextlib.nullcontext",
-)
-_WITHOUT_OPS = (
-    'if keras.backend.backend() == "jax":',
-    "    import jax",
-    "",
-    "    def binary64() -> contextlib.AbstractContextManager[None]:",
-    "        return jax.enable_x64(True)",
-    "",
-    "else:",
-    "    binary64 = contextlib.nullcontext",
-)
+    return replace(view, prelude=prelude((*lines, *view.companions)))
 
 
 KERAS = Backend(

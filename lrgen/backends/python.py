@@ -23,6 +23,7 @@ from .base import (
     comment,
     view_of,
 )
+from .checks import guard_lines
 from .companions import PYTHON as PYTHON_COMPANIONS
 from .host import MATH
 from .layout import COLUMNS, fitting
@@ -227,6 +228,7 @@ def _view(schedule: Schedule, facts: Sequence[Facts], always: Facts) -> View:
         types=PYTHON_TYPES,
         rate_types=PYTHON_TYPES,
         casts=AS_IT_IS,
+        call_check=fitting(guard_lines(schedule), schedule),
         companions=PYTHON_COMPANIONS,
     )
     return replace(view, imports=("", *view.imports) if view.imports else ())

@@ -48,6 +48,40 @@ def check_all_rows_and_configurations() -> None:
             assert schedule.get_config() == kind.from_config(schedule.get_config()).get_config()
 
 
+def in_one_graph(schedules: list[Any], steps: list[np.ndarray]) -> list[np.ndarray]:
+    """The rates of each schedule at its steps, from one graph of TensorFlow.
+
+    A graph takes the type of what an operation works on from its first operand, where the same
+    operation outside of a graph looks at all of them.
+    """
+    import tensorflow
+
+    @tensorflow.function(autograph=False)
+    def graph(steps: Any) -> Any:
+        return [schedule(own) for schedule, own in zip(schedules, steps)]
+
+    return [found.numpy() for found in graph([as_int64(own) for own in steps])]
+
+
+def check_graphs_round_as_calls_do() -> None:
+    first = {name: next(iter(conformance.cases(name))) for name in conformance.NAMES}
+    kinds = {n: getattr(load_emitted("keras", n), conformance.class_name(n)) for n in first}
+    schedules = [kinds[name](**case.parameters) for name, case in first.items()]
+    found = in_one_graph(schedules, [case.steps for case in first.values()])
+    for case, own in zip(first.values(), found, strict=True):
+        check_flushed(case, own)
+
+
+def check_a_number_without_a_type_is_noticed() -> None:
+    broken = load_broken("keras", "constant_warmup", 'tensorflow.constant(x, "float64")', "x")
+    schedule = getattr(broken, conformance.class_name("constant_warmup"))()
+    try:
+        in_one_graph([schedule], [np.arange(3)])
+    except TypeError:
+        return
+    raise AssertionError("a graph chooses between types")
+
+
 def check_the_applied_rates(kind: Any) -> None:
     """With a gradient of 1, a weight falls from 0 by exactly the rate of each update."""
     schedule = kind(**SHORT)
@@ -67,7 +101,7 @@ def check_the_applied_rates(kind: Any) -> None:
 
 def check_broken_modules_are_noticed() -> None:
     for name, before, after in (
-        ("cosine_warmup", "ops.where(step < warmup_steps", "ops.where(step < warmup_steps - 1"),
+        ("cosine_warmup", "where(step < warmup_steps", "where(step < warmup_steps - 1"),
         ("cosine_warmup", "ops.sin(", "ops.cos("),
         ("cosine_warmup", '"float64"', '"float32"'),
         ("cosine_tokens", 'cast(step, "int64")', 'cast(step, "float32")'),
@@ -116,4 +150,7 @@ if __name__ == "__main__":
     check_the_applied_rates(cosine_warmup)
     check_training_and_saving(cosine_warmup)
     check_broken_modules_are_noticed()
+    if keras.backend.backend() == "tensorflow":
+        check_graphs_round_as_calls_do()
+        check_a_number_without_a_type_is_noticed()
     print(f"{len(conformance.NAMES)} schedules on {keras.backend.backend()}")

@@ -138,6 +138,7 @@ def test_the_tables_have_no_entry_for_what_is_no_operator() -> None:
         *OPERATORS,
         "min:host",
         "max:host",
+        "if:real",
         "real",
         "fill",
         "scalar",
