@@ -23,7 +23,7 @@ def needed(companions: Companions, lines: Sequence[str]) -> tuple[str, ...]:
 
 def uses_module(name: str, lines: Sequence[str]) -> bool:
     """Whether ``lines`` use the module ``name``."""
-    return any(re.search(rf"\b{name}\.", line) for line in lines)
+    return re.search(rf"\b{name}\.", "\n".join(lines)) is not None
 
 
 _CYCLES = '''
