@@ -7,8 +7,8 @@ from typing import Any
 import conformance
 import keras
 import numpy as np
+from conformance import check_flushed
 from emitted import load_broken, load_emitted
-from test_rows import check_flushed
 
 SHORT = {"peak_lr": 0.1, "warmup_steps": 3, "total_steps": 9, "end_lr": 0.01}
 UPDATES = 12

@@ -13,9 +13,8 @@ import optax
 import pytest
 import torch
 import torch._dynamo.testing
-from conformance import NAMES, arrays_of_type, cases, padded
+from conformance import NAMES, arrays_of_type, cases, check_flushed, padded
 from emitted import load_broken, load_emitted
-from test_rows import check_flushed
 
 LENGTHS = 2_000
 COMPILED = ["cosine_warmup", "step_decay", "exponential_decay", "one_cycle", "warmup_stable_decay"]
