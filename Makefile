@@ -33,10 +33,10 @@ all: .venv/lrgen
 	touch $@
 
 test: .venv/frameworks
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 test-slow: .venv/frameworks
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n 2 -m slow
 
 test-processes: .venv/frameworks
 	$(BIN)/python -m pytest -m processes tests/processes
@@ -60,7 +60,7 @@ test-trainers: .venv/trainers
 TESTS ?=
 
 test-peers: .peers/filled
-	PYTHONPATH=.peers $(BIN)/python -m pytest -n 2 --dist loadgroup -rs tests/dialects $(TESTS)
+	PYTHONPATH=.peers $(BIN)/python -m pytest -n 2 -rs tests/dialects $(TESTS)
 
 examples: .venv/frameworks
 	@set -e; for example in $(EXAMPLES); do \

@@ -23,6 +23,7 @@ from .numpy_code import numpy_function
 from .pipeline import checked, library
 from .recheck import compiled
 from .resolve import Library
+from .rewrite import known_of
 from .sampling import allowed
 from .schedule import Caution, Parameter, Schedule, Value
 from .vectors import exact_value
@@ -91,10 +92,11 @@ class Loaded:
     def __init__(self, schedule: Schedule) -> None:
         """Prove ``schedule`` and hold its rewritten form against exact values."""
         try:
-            self._schedule, rewritten, _ = checked(schedule)
+            found = checked(schedule)
         except SpecError as error:
             raise error.at(file=schedule.file) from None
-        self._code = _Code(rewritten)
+        self._schedule = found.author
+        self._code = _Code(found.written)
 
     def __repr__(self) -> str:
         return f"<lrgen schedule {self._schedule.spec_name}({', '.join(self.parameters)})>"
@@ -216,7 +218,8 @@ class _Code:
     @cached_property
     def rate(self) -> Callable[[int, Mapping[str, Value]], float]:
         """A step's rate, as the emitted module of plain Python computes it."""
-        function: Callable[[int, Mapping[str, Value]], float] = compiled(self._rewritten)
+        known = known_of(self._rewritten)
+        function: Callable[[int, Mapping[str, Value]], float] = compiled(self._rewritten, known)
         return function
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from .errors import SpecError, did_you_mean, quoted
@@ -10,6 +11,7 @@ from .errors import SpecError, did_you_mean, quoted
 MOST_SPECS = 20_000
 
 
+@cache
 def data_folder(name: str) -> Path:
     """``spec`` or ``templates``: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
@@ -79,7 +81,8 @@ def find(names: Sequence[str]) -> list[Path]:
                 )
             root = path.resolve()
             for spec in inside:
-                if not spec.resolve().is_relative_to(root):
+                # Folders that are links were not entered.
+                if spec.is_symlink() and not spec.resolve().is_relative_to(root):
                     raise SpecError(
                         "a link that leads out of its folder",
                         "Copy the file.",

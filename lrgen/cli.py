@@ -246,14 +246,17 @@ def _check(options: argparse.Namespace) -> int:
     if not out.is_dir():
         return _fail(f"{out}: missing. Run `lrgen build`.", FAILED)
     with Progress() as progress:
-        found = pipeline.check(
-            paths,
-            out,
-            _backends(options.backend),
-            whole=whole,
-            progress=progress,
-            workers=_workers(),
-        )
+        try:
+            found = pipeline.check(
+                paths,
+                out,
+                _backends(options.backend),
+                whole=whole,
+                progress=progress,
+                workers=_workers(),
+            )
+        except OSError as error:
+            raise UsageError(f"{out}: cannot be checked: {error.strerror}.") from None
     for one in told_apart(found, out):
         print(f"{(out / one.path).as_posix()}: {_painted(one.state, '31', sys.stdout)}")
     if found:

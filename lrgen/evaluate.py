@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,13 +44,30 @@ class _Outside(Exception):
     """Operands that an operator has no value for: the fact."""
 
 
+class _Contexts(threading.local):
+    """mpmath's own state by its number of digits: to make one takes longer than most formulas do.
+
+    While it computes a function it changes its precision, so that each thread has its own.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[int, Any] = {}
+
+    def of(self, digits: int) -> Any:
+        if digits not in self._made:
+            self._made[digits] = mpmath.MPContext()
+            self._made[digits].dps = digits
+        return self._made[digits]
+
+
+_CONTEXTS = _Contexts()
+
+
 class Arithmetic:
     """Exact evaluation with ``digits`` decimal digits for reals."""
 
     def __init__(self, digits: int = 60) -> None:
-        self.context = mpmath.MPContext()
-        self.context.dps = digits
-        mp = self.context
+        mp = self.context = _CONTEXTS.of(digits)
         self.largest = mp.mpf(LARGEST)
         self._runs: dict[tuple[int, frozenset[str] | None], tuple[Expr, _Run]] = {}
         self.table: dict[str, Callable[..., Value]] = {

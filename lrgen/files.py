@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 LOCK = "lrgen.lock"
+MOST_IN_MEMORY = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,54 @@ class Difference:
         return f"{self.path}: {self.state}"
 
 
+@contextlib.contextmanager
+def texts_by_path() -> Iterator[MutableMapping[str, str]]:
+    """A place for texts; of many, in a file without a name, which goes when we do.
+
+    Raises:
+        OSError: When that file cannot be made or written, by whoever adds to it.
+    """
+    from tempfile import SpooledTemporaryFile  # a build that has nothing to do needs none
+
+    with SpooledTemporaryFile(MOST_IN_MEMORY) as file:
+        yield _Texts(file)
+
+
+class _Texts(MutableMapping[str, str]):
+    """Texts by path, one behind the other in a file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._places: dict[str, tuple[int, int]] = {}
+
+    def __getitem__(self, path: str) -> str:
+        start, length = self._places[path]
+        self._file.seek(start)
+        return self._file.read(length).decode()
+
+    def __setitem__(self, path: str, text: str) -> None:
+        data = text.encode()
+        self._places[path] = (self._file.seek(0, os.SEEK_END), len(data))
+        self._file.write(data)
+
+    def __delitem__(self, path: str) -> None:
+        del self._places[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 def compare(folder: Path, wanted: Mapping[str, str], packages: Iterable[str]) -> list[Difference]:
     """Files below ``folder`` that are missing, other than wanted, or strays in ``packages``."""
     found = []
-    for path, text in sorted(wanted.items()):
+    for path in sorted(wanted):
         present = _text(folder / path)
         if present is None:
             found.append(Difference(path, "missing"))
-        elif present != text:
+        elif present != wanted[path]:
             found.append(Difference(path, "stale or edited"))
     found += [Difference(path, "stray") for path in strays(folder, wanted, packages)]
     return found
@@ -42,10 +84,11 @@ def strays(folder: Path, wanted: Iterable[str], packages: Iterable[str]) -> list
     known = set(wanted)
     found = []
     for package in packages:
-        for path in sorted((folder / package).glob("*")):
-            relative = f"{package}/{path.name}"
-            if path.suffix in (".py", ".json") and relative not in known:
-                found.append(relative)
+        with contextlib.suppress(OSError):
+            for name in sorted(os.listdir(folder / package)):
+                path = f"{package}/{name}"
+                if os.path.splitext(name)[1] in (".py", ".json") and path not in known:
+                    found.append(path)
     return found
 
 
@@ -55,11 +98,12 @@ def write(folder: Path, wanted: Mapping[str, str], remove: Iterable[str]) -> tup
     Everything is first written beside its place and then renamed, so that a full disk or a
     missing permission leaves the folder as it was. Files that are as wanted are not touched.
     """
-    changed = {p: t for p, t in sorted(wanted.items()) if _text(folder / p) != t}
     staged: list[tuple[Path, Path]] = []
     try:
-        for path, text in changed.items():
-            target = folder / path
+        for path in sorted(wanted):
+            target, text = folder / path, wanted[path]
+            if _text(target) == text:
+                continue
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_name(f".{target.name}.{os.getpid()}")
             staged.append((temporary, target))
@@ -74,7 +118,7 @@ def write(folder: Path, wanted: Mapping[str, str], remove: Iterable[str]) -> tup
     for path in remove:
         (folder / path).unlink()
         removed += 1
-    return len(changed), removed
+    return len(staged), removed
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -104,7 +148,7 @@ def read_lock(folder: Path) -> dict[str, str]:
 
 def lock_text(inputs: str, wanted: Mapping[str, str]) -> str:
     """The lock: one digest of everything that went in, and one of each file that came out."""
-    entries = {"inputs": inputs, **{p: digest(t.encode()) for p, t in sorted(wanted.items())}}
+    entries = {"inputs": inputs, **{p: digest(wanted[p].encode()) for p in sorted(wanted)}}
     return json.dumps(entries, indent=0) + "\n"
 
 
@@ -114,8 +158,9 @@ def is_as_locked(folder: Path, lock: Mapping[str, str]) -> bool:
         if path == "inputs":
             continue
         try:
-            if digest((folder / path).read_bytes()) != expected:
-                return False
+            with open(os.path.join(folder, path), "rb", buffering=0) as file:
+                if digest(file.read()) != expected:
+                    return False
         except OSError:
             return False
     return True

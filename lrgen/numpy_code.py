@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .backends import BACKENDS
 from .render import render
-from .rewrite import facts_of, piece_facts
+from .rewrite import known_of
 from .schedule import Schedule
 
 
@@ -23,7 +23,7 @@ def numpy_function(schedule: Schedule) -> Callable[..., NDArray[np.float64]]:
     Args:
         schedule: As it is to be computed: rewritten, or only lowered.
     """
-    emitted = render(schedule, BACKENDS["numpy"], piece_facts(schedule), facts_of(schedule))
+    emitted = render(schedule, BACKENDS["numpy"], known_of(schedule))
     scope: dict[str, Any] = {"__name__": emitted.path}
     exec(compile(emitted.text, f"<{emitted.path}>", "exec"), scope)
     function: Callable[..., NDArray[np.float64]] = scope[schedule.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from .errors import SpecError, did_you_mean, quoted
@@ -47,7 +47,7 @@ class Symbol:
     words: tuple[str, ...] = ()
 
 
-def parse(text: str, symbols: Mapping[str, Symbol], schedules: frozenset[str]) -> Expr:
+def parse(text: str, symbols: Mapping[str, Symbol], schedules: Collection[str]) -> Expr:
     """Read one formula.
 
     Args:
@@ -90,7 +90,7 @@ def parse(text: str, symbols: Mapping[str, Symbol], schedules: frozenset[str]) -
 
 
 class _Reader:
-    def __init__(self, symbols: Mapping[str, Symbol], schedules: frozenset[str]) -> None:
+    def __init__(self, symbols: Mapping[str, Symbol], schedules: Collection[str]) -> None:
         self.symbols = symbols
         self.schedules = schedules
 
@@ -275,9 +275,8 @@ class _Reader:
         while isinstance(here, ast.Attribute):
             parts.append(here.attr)
             here = here.value
-        libraries = {name.partition(".")[0] for name in self.schedules if "." in name}
         match here:
-            case ast.Name(id=name) if not parts or name in libraries:
+            case ast.Name(id=name) if not parts or self.is_library(name):
                 return ".".join([name, *reversed(parts)])
             case _:
                 raise self.error(
@@ -285,6 +284,10 @@ class _Reader:
                     "only operators and schedules are called",
                     "Call them by their plain name, or a dialect as in torch.StepLR(step).",
                 )
+
+    def is_library(self, name: str) -> bool:
+        """Whether schedules of a library of this name may be called."""
+        return any(schedule.startswith(f"{name}.") for schedule in self.schedules)
 
     def rounding(self, node: ast.expr, depth: int) -> Expr:
         """How growing cycles come to whole steps: one of two words, or a choice of them."""

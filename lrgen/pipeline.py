@@ -35,7 +35,7 @@ induction over its state, its vectors are traces of observations, run by an exac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,11 +44,12 @@ from typing import TYPE_CHECKING
 from . import files
 from .catalogue import catalogue, dialects, libraries, library_of, origin, shown
 from .errors import SpecError
-from .uptodate import inputs_digest, packages, removable
+from .uptodate import inputs_digest, is_as_built, packages, removable
 
 if TYPE_CHECKING:  # the stages are imported where they run: a build may have nothing to do
     from .document import Source
     from .resolve import Library
+    from .rewrite import Known
     from .schedule import Schedule
     from .trace_vectors import TraceVectors
     from .vectors import Vectors
@@ -58,10 +59,23 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """A schedule proved, and rewritten, and the vectors that the rewritten form was held against.
+
+    ``known`` is known of the rewritten form.
+    """
+
+    author: Schedule
+    written: Schedule
+    vectors: Vectors | TraceVectors
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """What a build made of one spec."""
 
-    schedule: Schedule
+    name: str
     rows: int
 
 
@@ -155,25 +169,26 @@ def sampled(schedule: Schedule) -> Vectors | TraceVectors:
     return sample(schedule) if schedule.observes is None else sample_traces(schedule)
 
 
-def checked(schedule: Schedule) -> tuple[Schedule, Schedule, Vectors | TraceVectors]:
-    """``schedule`` proved, and rewritten, and the vectors that the rewritten form was held against.
+def checked(schedule: Schedule) -> Checked:
+    """``schedule`` with what is emitted of it.
 
     Raises:
         SpecError: When it does not hold what it claims, or cannot be computed accurately.
     """
     from .recheck import recheck
     from .recheck_traces import recheck_traces
-    from .rewrite import rewrite
+    from .rewrite import known_of, rewrite
     from .vectors import Vectors
 
     held = proved(schedule)
     vectors = sampled(held)
     written = rewrite(held)
+    known = known_of(written)
     if isinstance(vectors, Vectors):
-        recheck(held, written, vectors)
+        recheck(held, written, vectors, known)
     else:
-        recheck_traces(held, written, vectors)
-    return held, written, vectors
+        recheck_traces(held, written, vectors, known)
+    return Checked(held, written, vectors, known)
 
 
 def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], Built]:
@@ -184,48 +199,50 @@ def emit(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], B
     """
     from .backends import BACKENDS
     from .render import render
-    from .rewrite import facts_of, piece_facts
 
-    held, written, vectors = checked(schedule)
-    facts, always = piece_facts(written), facts_of(written)
-    emitted = [render(written, BACKENDS[name], facts, always) for name in backends]
+    found = checked(schedule)
+    emitted = [render(found.written, BACKENDS[name], found.known) for name in backends]
     texts = {one.path: one.text for one in emitted}
-    texts[f"vectors/{schedule.name}.json"] = vectors.text()
-    return texts, Built(held, sum(len(case.rows) for case in vectors.cases))
+    texts[f"vectors/{schedule.name}.json"] = found.vectors.text()
+    return texts, Built(schedule.name, sum(len(case.rows) for case in found.vectors.cases))
 
 
-def wanted(
+def fill(
+    texts: MutableMapping[str, str],
     paths: Sequence[Path],
     backends: Sequence[str],
     progress: Progress | None = None,
     workers: int = 1,
-) -> tuple[dict[str, str], tuple[Built, ...]]:
-    """Every file that ``paths`` give, computed afresh by ``workers`` processes; nothing is written.
+) -> tuple[Built, ...]:
+    """Put every file that ``paths`` give into ``texts``, computed afresh by ``workers`` processes.
 
     Raises:
         SpecError: The first one, in the order of ``paths``.
     """
     from .workers import each
 
-    specs, names = library(paths)
-    schedules = [specs.schedule(name) for name in names]
-    _check_emitted(schedules)
-    texts: dict[str, str] = {}
+    schedules = _resolved(paths)
     built = []
     results = each(partial(_emitted, backends=tuple(backends)), schedules, workers)
     for number, (schedule, result) in enumerate(zip(schedules, results)):
         if progress is not None:
-            progress(number, len(names), schedule.name)
+            progress(number, len(schedules), schedule.name)
         own, one = result
         texts.update(own)
         built.append(one)
     if progress is not None:
-        progress(len(names), len(names), "")
-    return texts, tuple(built)
+        progress(len(schedules), len(schedules), "")
+    return tuple(built)
 
 
-def _check_emitted(schedules: Iterable[Schedule]) -> None:
-    """Raise SpecError where two schedules would be written to one file."""
+def _resolved(paths: Iterable[Path]) -> list[Schedule]:
+    """The schedules at ``paths``; what they were read from is left behind.
+
+    Raises:
+        SpecError: The first one; also where two would be written to one file.
+    """
+    specs, names = library(paths)
+    schedules = [specs.schedule(name) for name in names]
     first: dict[str, Schedule] = {}
     for schedule in schedules:
         other = first.setdefault(schedule.name, schedule)
@@ -235,6 +252,7 @@ def _check_emitted(schedules: Iterable[Schedule]) -> None:
                 "Build them into folders of their own.",
                 file=schedule.file,
             )
+    return schedules
 
 
 def _emitted(schedule: Schedule, backends: Sequence[str]) -> tuple[dict[str, str], Built]:
@@ -277,17 +295,18 @@ def build(
     """
     inputs = inputs_digest(paths, backends)
     lock = files.read_lock(out)
-    if whole and lock.get("inputs") == inputs and files.is_as_locked(out, lock):
+    if whole and lock.get("inputs") == inputs and is_as_built(out, lock, workers):
         extra = files.strays(out, lock, packages(backends))
         if not extra:
             return Report((), 0, 0, len(lock))
-    texts, built = wanted(paths, backends, progress, workers)
-    remove: list[str] = []
-    if whole:
-        remove = removable(out, files.strays(out, texts, packages(backends)), lock)
-        texts[files.LOCK] = files.lock_text(inputs, texts)
-    written, removed = files.write(out, texts, remove)
-    return Report(built, written, removed, len(texts))
+    with files.texts_by_path() as texts:
+        built = fill(texts, paths, backends, progress, workers)
+        remove: list[str] = []
+        if whole:
+            remove = removable(out, files.strays(out, texts, packages(backends)), lock)
+            texts[files.LOCK] = files.lock_text(inputs, texts)
+        written, removed = files.write(out, texts, remove)
+        return Report(built, written, removed, len(texts))
 
 
 def check(
@@ -312,7 +331,8 @@ def check(
     Raises:
         SpecError: When any spec fails.
     """
-    texts, _ = wanted(paths, backends, progress, workers)
-    if whole:
-        texts[files.LOCK] = files.lock_text(inputs_digest(paths, backends), texts)
-    return files.compare(out, texts, packages(backends) if whole else [])
+    with files.texts_by_path() as texts:
+        fill(texts, paths, backends, progress, workers)
+        if whole:
+            texts[files.LOCK] = files.lock_text(inputs_digest(paths, backends), texts)
+        return files.compare(out, texts, packages(backends) if whole else [])

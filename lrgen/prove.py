@@ -20,7 +20,7 @@ from .expr import STEP, Apply, Expr, Number, names_in, substitute, walk
 from .finite import is_finite
 from .ops import apply
 from .ranges import Facts
-from .rewrite import facts_of, piece_facts
+from .rewrite import known_of
 from .sampling import allowed, arguments, boundaries, draws, steps_near
 from .schedule import Schedule, Value, expand
 
@@ -106,8 +106,8 @@ class Prover:
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         self.exact = Arithmetic(DIGITS)
-        self.always = facts_of(schedule)
-        self.facts = piece_facts(schedule)
+        known = known_of(schedule)
+        self.always, self.facts = known.always, known.pieces
         self.values = [expand(p.value, schedule.lets) for p in schedule.pieces]
         self.conditions = [
             None if p.condition is None else expand(p.condition, schedule.lets)

@@ -53,7 +53,7 @@ class _TraceProver(Prover):
     def __init__(self, schedule: Schedule) -> None:
         super().__init__(schedule)
         if not all(c is None or self.is_settled(c) for c in self.conditions):
-            self.facts = [self.always] * len(self.facts)
+            self.facts = (self.always,) * len(self.facts)
 
     def findings(self) -> Iterable[str]:
         schedule = self.schedule

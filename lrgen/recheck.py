@@ -17,7 +17,7 @@ from .backends.companions import PYTHON, needed
 from .backends.python import rate_lines
 from .errors import SpecError
 from .evaluate import Arithmetic, NotFinite
-from .rewrite import facts_of, piece_facts
+from .rewrite import Known
 from .sampling import arguments
 from .schedule import Schedule, Value
 from .vectors import Curve, Vectors
@@ -27,14 +27,14 @@ AGREE = 50
 SMALLEST_NORMAL = 2.0**-1022
 
 
-def recheck(author: Schedule, rewritten: Schedule, vectors: Vectors) -> None:
-    """Hold the rewritten form against the vectors.
+def recheck(author: Schedule, rewritten: Schedule, vectors: Vectors, known: Known) -> None:
+    """Hold the rewritten form, of which this is ``known``, against the vectors.
 
     Raises:
         SpecError: When it is another curve, or less accurate than the schedule's budget.
     """
     exact = Arithmetic(DIGITS)
-    rate = compiled(rewritten)
+    rate = compiled(rewritten, known)
     for case in vectors.cases:
         env = arguments(rewritten, case.values, exact)
         pieces, emitted = Curve(author, env, exact), Curve(rewritten, env, exact)
@@ -54,13 +54,13 @@ def ulps(found: float, expected: Any) -> float:
     return float(abs(found - expected) / unit)
 
 
-def compiled(schedule: Schedule) -> Any:
+def compiled(schedule: Schedule, known: Known) -> Any:
     """A function of (step, values) that computes what plain Python will.
 
     The text comes from our own printer over a tree of known operators; no text of a spec's author
     is in it but names that were checked.
     """
-    lines = rate_lines(schedule, piece_facts(schedule), facts_of(schedule))
+    lines = rate_lines(schedule, known.pieces, known.always)
     names = ", ".join(["step", *(p.name for p in schedule.parameters)])
     source = "\n".join([f"def rate({names}):", *(f"    {line}" for line in lines)])
     function = scope_of(source, schedule)["rate"]

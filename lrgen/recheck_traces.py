@@ -10,22 +10,24 @@ from .backends.python import STYLE, rate_lines
 from .backends.remembering import initial_lines, update_lines
 from .evaluate import Arithmetic
 from .recheck import DIGITS, check_accurate, check_same_curve, piece_at, scope_of
-from .rewrite import facts_of, piece_facts
+from .rewrite import Known
 from .schedule import Schedule, Value
 from .trace_vectors import TraceVectors
 
 Rates = Callable[[Sequence[float], Sequence[int], Mapping[str, Value]], list[float]]
 
 
-def recheck_traces(author: Schedule, rewritten: Schedule, vectors: TraceVectors) -> None:
-    """Hold the rewritten form against the vectors.
+def recheck_traces(
+    author: Schedule, rewritten: Schedule, vectors: TraceVectors, known: Known
+) -> None:
+    """Hold the rewritten form, of which this is ``known``, against the vectors.
 
     Raises:
         SpecError: When it is another curve, or less accurate than the schedule's budget, which it
             is too where it decides otherwise than exact arithmetic.
     """
     exact = Arithmetic(DIGITS)
-    rates = compiled_traces(rewritten)
+    rates = compiled_traces(rewritten, known)
     for case in vectors.cases:
         automaton = Automaton(author, case.values, exact)
         metrics = [row.metric for row in case.rows if row.metric is not None]
@@ -42,7 +44,7 @@ def recheck_traces(author: Schedule, rewritten: Schedule, vectors: TraceVectors)
             check_accurate(author, index, rate, expected, case.name, place)
 
 
-def compiled_traces(schedule: Schedule) -> Rates:
+def compiled_traces(schedule: Schedule, known: Known) -> Rates:
     """A function of (metrics, steps, values): the rate at first and after each observation.
 
     It computes what plain Python will. The text comes from our own printer, as for
@@ -50,19 +52,16 @@ def compiled_traces(schedule: Schedule) -> Rates:
     """
     states = list(schedule.state_names)
     parameters = [p.name for p in schedule.parameters]
-    known = ", ".join([*states, *parameters])
+    names = ", ".join([*states, *parameters])
     source = [
         f"def initial({', '.join(parameters)}):",
         *(f"    {line}" for line in initial_lines(schedule, STYLE)),
         f"    return [{', '.join(states)}]",
-        f"def updated({schedule.observes}, {known}):",
+        f"def updated({schedule.observes}, {names}):",
         *(f"    {line}" for line in update_lines(schedule, STYLE)),
         f"    return [{', '.join(states)}]",
-        f"def rate(step, {known}):",
-        *(
-            f"    {line}"
-            for line in rate_lines(schedule, piece_facts(schedule), facts_of(schedule))
-        ),
+        f"def rate(step, {names}):",
+        *(f"    {line}" for line in rate_lines(schedule, known.pieces, known.always)),
     ]
     scope: dict[str, Any] = scope_of("\n".join(source), schedule)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +11,7 @@ import jinja2
 from .backends import Backend
 from .backends.base import Observer
 from .catalogue import data_folder
-from .ranges import Facts
+from .rewrite import Known
 from .schedule import Schedule
 
 
@@ -24,14 +23,14 @@ class Emitted:
     text: str
 
 
-def render(schedule: Schedule, backend: Backend, facts: Sequence[Facts], always: Facts) -> Emitted:
-    """The module of ``schedule`` for ``backend``; nothing is written.
+def render(schedule: Schedule, backend: Backend, known: Known) -> Emitted:
+    """The module of ``schedule``, of which this is ``known``, for ``backend``; not written.
 
     Raises:
         SpecError: When an emitted line would be too long to read.
     """
     maker: Backend | Observer = backend if schedule.observes is None else backend.observer
-    view = maker.view(schedule, facts, always)
+    view = maker.view(schedule, known.pieces, known.always)
     text = _environment().get_template(maker.template).render(view=view)
     return Emitted(f"{backend.package}/{schedule.name}.py", text)
 
@@ -41,6 +40,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_folder("templates")),
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,  # a build finds them as it has begun
         autoescape=False,  # the output is Python, and stranger's text is escaped in the view
         trim_blocks=True,
         lstrip_blocks=True,

@@ -64,19 +64,18 @@ class Library:
                 )
             # A user's own spec hides one of the catalogue that has the same name.
             self._sources[source.key] = source
+        # One for all, since a build may have thousands of specs.
+        self._callable = {name.replace("/", "."): name for name in self._sources}
         self._done: dict[str, Schedule] = {}
         self._open: list[str] = []
 
-    def callable_by(self, caller: Source) -> dict[str, str]:
+    def callable_by(self, caller: Source) -> Mapping[str, str]:
         """What ``caller`` may call: the name in a formula, and that in this library."""
-        known = {name: name for name in self._sources if "/" not in name}
-        for key in self._sources:
-            library, slash, name = key.partition("/")
-            if slash:
-                known[f"{library}.{name}"] = key
-            if slash and library == caller.library and key != caller.key:
-                known[name] = key
-        return known
+        if not caller.library:
+            return self._callable
+        own = f"{caller.library}/"
+        beside = [key for key in self._sources if key.startswith(own) and key != caller.key]
+        return self._callable | {key.removeprefix(own): key for key in beside}
 
     def source(self, name: str) -> Source:
         """The spec called ``name``; KeyError when there is none."""
@@ -408,7 +407,7 @@ class _Resolver:
 
     def read(self, text: str, later: Sequence[str] = (), own: str = "") -> Expr:
         try:
-            return parse(text, self.scope.symbols, frozenset(self.callable))
+            return parse(text, self.scope.symbols, self.callable)
         except SpecError as error:
             if own and error.fact == f"unknown name '{own}'":
                 raise SpecError(

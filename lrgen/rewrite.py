@@ -6,7 +6,7 @@ own: ``1 - progress`` becomes the let ``remaining``.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .expr import Apply, Expr, Kind, Name, Number, names_in, rebuild, substitute
@@ -32,9 +32,17 @@ def facts_of(schedule: Schedule) -> Facts:
     return facts
 
 
-def piece_facts(schedule: Schedule) -> list[Facts]:
-    """What holds while each piece does: its own condition, and none of those before it."""
-    facts = facts_of(schedule)
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What holds at every step, and what holds while each piece does."""
+
+    always: Facts
+    pieces: tuple[Facts, ...]
+
+
+def known_of(schedule: Schedule) -> Known:
+    """While a piece holds so does its own condition, and none of those before it."""
+    always = facts = facts_of(schedule)
     result = []
     for piece in schedule.pieces:
         if piece.condition is None:
@@ -43,14 +51,13 @@ def piece_facts(schedule: Schedule) -> list[Facts]:
         condition = expand(piece.condition, schedule.lets)
         result.append(facts.given(condition))
         facts = facts.given(condition, holds=False)
-    return result
+    return Known(always, tuple(result))
 
 
 def rewrite(schedule: Schedule) -> Schedule:
     """``schedule`` with every rule applied; its curve is the same real function."""
     schedule = lowered(schedule)
-    facts = piece_facts(schedule)
-    writer = _Rewriter(schedule, facts_of(schedule), facts)
+    writer = _Rewriter(schedule, known_of(schedule))
     for let in schedule.lets:
         writer.add_let(let)
     pieces = _merged(
@@ -61,10 +68,10 @@ def rewrite(schedule: Schedule) -> Schedule:
 
 
 class _Rewriter:
-    def __init__(self, schedule: Schedule, always: Facts, facts: list[Facts]) -> None:
+    def __init__(self, schedule: Schedule, known: Known) -> None:
         self.schedule = schedule
-        self.always = always
-        self.facts = facts
+        self.always = known.always
+        self.facts = known.pieces
         self.lets: list[Let] = []
         self.taken = (
             {p.name for p in schedule.parameters}
@@ -74,10 +81,6 @@ class _Rewriter:
         )
         self.reasons: list[str] = []
         self.uses = 0
-
-    @property
-    def definitions(self) -> dict[str, Expr]:
-        return {let.name: let.value for let in self.lets}
 
     def add_let(self, let: Let) -> None:
         users = [
@@ -116,8 +119,10 @@ class _Rewriter:
             )
             return expr if branches == expr.args else replace(expr, args=branches)
         if self.uses < MOST_USES:
+            definitions = {let.name: let.value for let in self.lets}
             for rule in RULES:
-                changed = self.use(rule, expr, facts)
+                found = find(rule.pattern, expr, definitions)
+                changed = self.use(rule, expr, found, facts) if found else None
                 if changed is not None:
                     return changed
         result = rebuild(expr, lambda child: self.rewrite(child, facts))
@@ -126,10 +131,9 @@ class _Rewriter:
         # What changed inside may have brought a pattern to light here.
         return self.rewrite(_tidy(result), facts)
 
-    def use(self, rule: Rule, expr: Expr, facts: Facts) -> Expr | None:
+    def use(self, rule: Rule, expr: Expr, found: Found, facts: Facts) -> Expr | None:
         """``expr`` after ``rule``, or None where it does not apply or is not needed."""
-        found = find(rule.pattern, expr, self.definitions)
-        if found is None or not self.fits(rule, found, facts):
+        if not self.fits(rule, found, facts):
             return None
         if rule.name in ("one minus quotient", "quotient minus one"):
             return self.complement(rule, expr, found)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,7 @@ def sources(package: Path) -> list[Path]:
     return sorted(path for path in package.rglob("*.py") if "data" not in path.parts)
 
 
+@cache
 def all_imports(package: Path = PACKAGE) -> list[Import]:
     return [one for path in sources(package) for one in imports_of(path, package)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ..expr import ENTRY, Apply, Expr, Kind, Name, Number, children, names_in, rebuild
@@ -371,8 +372,9 @@ def _values_in(expr: Expr) -> Iterator[Expr]:
             yield from _values_in(child)
 
 
-def _names_of_values(expr: Expr) -> set[str]:
-    return {node.id for node in _values_in(expr) if isinstance(node, Name)}
+@lru_cache(maxsize=1 << 12)
+def _names_of_values(expr: Expr) -> frozenset[str]:
+    return frozenset(node.id for node in _values_in(expr) if isinstance(node, Name))
 
 
 def table_names(lets: Sequence[Let]) -> set[str]:

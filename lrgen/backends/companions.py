@@ -11,11 +11,12 @@ Companions = Mapping[str, str]
 
 def needed(companions: Companions, lines: Sequence[str]) -> tuple[str, ...]:
     """The lines of those functions that ``lines`` call, directly or not, each after two blanks."""
+    # To find words is slow, and most are not there at all.
     found: list[str] = []
     texts = ["\n".join(lines)]
     for text in texts:
         for name, body in companions.items():
-            if name not in found and re.search(rf"\b{name}\b", text):
+            if name not in found and name in text and re.search(rf"\b{name}\b", text):
                 found.append(name)
                 texts.append(body)
     return tuple(line for name in found for line in ("", "", *companions[name].strip().split("\n")))
@@ -23,7 +24,8 @@ def needed(companions: Companions, lines: Sequence[str]) -> tuple[str, ...]:
 
 def uses_module(name: str, lines: Sequence[str]) -> bool:
     """Whether ``lines`` use the module ``name``."""
-    return any(re.search(rf"\b{name}\.", line) for line in lines)
+    text = "\n".join(lines)
+    return f"{name}." in text and re.search(rf"\b{name}\.", text) is not None
 
 
 _CYCLES = '''

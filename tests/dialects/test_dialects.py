@@ -15,7 +15,7 @@ from lrgen.cli import main
 from lrgen.document import read_source
 from lrgen.errors import SpecError
 from lrgen.naming import function_name
-from lrgen.pipeline import library, read, wanted
+from lrgen.pipeline import fill, library, read
 
 FEW = ["torch/StepLR", "torch/CyclicLR.momentum", "torch/ReduceLROnPlateau"]
 BY_LIBRARY = {name: list(catalogue.dialects(name)) for name in catalogue.libraries()}
@@ -190,7 +190,8 @@ def test_lower_case_names_stay_as_they_are() -> None:
 
 def built(names: list[str]) -> dict[str, str]:
     known = catalogue.dialects()
-    texts, _ = wanted([known[name] for name in names], list(BACKENDS))
+    texts: dict[str, str] = {}
+    fill(texts, [known[name] for name in names], list(BACKENDS))
     for path, text in texts.items():
         if path.endswith(".py"):
             compile(text, path, "exec")

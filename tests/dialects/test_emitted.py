@@ -20,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "frameworks"))
 
 import conformance
 from emitted import load_broken, load_emitted
-from test_rows import check_flushed
 
 FEW = ["torch/CyclicLR", "torch/OneCycleLR.momentum"]
 
@@ -65,7 +64,7 @@ def hold(schedule: Schedule) -> None:
     for runner in (conformance.jax_runner(load_emitted("jax", name), name), keras_runner(schedule)):
         for case in conformance.cases(name):
             near = case.until(2**31 - 1)  # JAX was not asked for steps of 64 bits
-            check_flushed(near, runner(near.parameters, near.steps))
+            conformance.check_flushed(near, runner(near.parameters, near.steps))
 
 
 @pytest.mark.parametrize("name", FEW)

@@ -9,11 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from conformance import NAMES, Case, arrays_of_type, cases, parameters_of_type
+from conformance import (
+    NAMES,
+    Case,
+    arrays_of_type,
+    cases,
+    check_flushed,
+    parameters_of_type,
+)
 from emitted import load_broken, load_emitted
 from numpy.typing import NDArray
 from test_exact import DRAWS, drawn
-from test_rows import check_flushed
 
 LENGTHS = np.arange(1, 2_001)
 SHORT = {"peak_lr": 0.1, "warmup_steps": 3, "total_steps": 9, "end_lr": 0.01}

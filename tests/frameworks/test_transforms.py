@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import conformance
@@ -12,9 +13,8 @@ import optax
 import pytest
 import torch
 import torch._dynamo.testing
-from conformance import NAMES, arrays_of_type, cases
-from emitted import load_emitted
-from test_rows import check_flushed
+from conformance import NAMES, arrays_of_type, cases, check_flushed, padded
+from emitted import load_broken, load_emitted
 
 LENGTHS = 2_000
 COMPILED = ["cosine_warmup", "step_decay", "exponential_decay", "one_cycle", "warmup_stable_decay"]
@@ -44,21 +44,46 @@ def test_eager_jit_vmap_and_scan_agree(name: str) -> None:
         check_flushed(case, rates)
 
 
-@each
-def test_gradients_of_every_real_parameter_are_finite(name: str) -> None:
-    function = getattr(load_emitted("jax", name), name)
+def endless_gradients(module: ModuleType, name: str, transform: Any) -> list[str]:
+    """The parameters for which a gradient, after ``transform``, is not finite somewhere."""
     numbers = arrays_of_type(name, "rate", "real")
+    found = []
     for case in cases(name):
         fixed = {k: v for k, v in case.parameters.items() if k not in numbers}
 
         def rates(values: dict[str, Any], fixed: Any = fixed, case: Any = case) -> Any:
-            return function(**fixed, **values)(int64(case.steps))
+            return getattr(module, name)(**fixed, **values)(int64(padded(case.steps)))
 
         values = {key: jnp.asarray(case.parameters[key], jnp.float32) for key in numbers}
-        gradients = jax.jacfwd(rates)(values)
+        gradients = transform(jax.jacfwd(rates))(values)
+        found += [
+            f"{name} {case.name}: d/d {key}"
+            for key, gradient in gradients.items()
+            if not bool(jnp.isfinite(gradient).all())
+        ]
+    return found
 
-        for key, gradient in gradients.items():
-            assert bool(jnp.isfinite(gradient).all()), f"{name} {case.name}: d/d {key}"
+
+@each
+def test_gradients_of_every_real_parameter_are_finite(name: str) -> None:
+    assert [] == endless_gradients(load_emitted("jax", name), name, jax.jit)
+
+
+@pytest.mark.parametrize(
+    "name",
+    # Operator by operator JAX compiles each of them, which takes long.
+    [name if name in COMPILED else pytest.param(name, marks=pytest.mark.slow) for name in NAMES],
+)
+def test_gradients_that_are_not_compiled_are_finite(name: str) -> None:
+    assert [] == endless_gradients(load_emitted("jax", name), name, lambda function: function)
+
+
+@pytest.mark.parametrize("transform", [jax.jit, lambda function: function], ids=["jit", "eager"])
+def test_a_gradient_that_is_not_finite_is_noticed(transform: Any) -> None:
+    # The rate is right, but the slope of a root at 0 is infinite.
+    broken = load_broken("jax", "polynomial", "decay, end_lr)", "decay, jnp.sqrt(end_lr) ** 2)")
+
+    assert [] != endless_gradients(broken, "polynomial", transform)
 
 
 @each
@@ -66,7 +91,7 @@ def test_traced_float32_parameters_give_the_rates_of_their_exact_values(name: st
     function = getattr(load_emitted("jax", name), name)
     numbers = arrays_of_type(name, "rate", "real")
     case = cases(name)[0].until(2**31 - 1)
-    steps = jnp.asarray(case.steps, jnp.int32)
+    steps = jnp.asarray(padded(case.steps), jnp.int32)
     exactly = {key: np.asarray(case.parameters[key], np.float32).tolist() for key in numbers}
     fixed = {k: v for k, v in case.parameters.items() if k not in numbers}
 

@@ -21,7 +21,7 @@ from lrgen.expr import Apply, Expr, Invoke, walk
 from lrgen.pipeline import emit, library
 from lrgen.recheck import compiled
 from lrgen.resolve import Library
-from lrgen.rewrite import facts_of, piece_facts, rewrite
+from lrgen.rewrite import known_of, rewrite
 from lrgen.sampling import arguments, boundaries, steps_near
 from lrgen.schedule import Schedule, Value
 from lrgen.vectors import exact_value
@@ -177,9 +177,9 @@ NAMES = sorted(catalogue())
 
 def guarded(schedule: Schedule, style: str) -> Schedule:
     """``schedule`` with the guards that array code needs."""
-    facts, always = piece_facts(schedule), facts_of(schedule)
+    known = known_of(schedule)
     plain = Spelled(schedule, schedule.lets, STYLES[style])
-    lets, pieces = guarded_parts(schedule, facts, always, plain.is_host)
+    lets, pieces = guarded_parts(schedule, known.pieces, known.always, plain.is_host)
     return replace(schedule, lets=lets, pieces=pieces)
 
 
@@ -272,5 +272,7 @@ def test_plain_python_needs_no_guard(specs: Library) -> None:
     text = "\n".join(emit(specs.schedule("cosine_warmup"), ["python"])[0].values())
 
     assert "max(" not in text
-    assert compiled(schedule)(0, schedule.defaults | {"warmup_steps": 0}) == 1e-3
+    assert (
+        compiled(schedule, known_of(schedule))(0, schedule.defaults | {"warmup_steps": 0}) == 1e-3
+    )
     assert set(BACKENDS) >= set(STYLES)

@@ -228,15 +228,17 @@ def test_jax_is_the_definition_eager_jitted_and_mapped(name: str, count: int) ->
 
     parameters = FAMILIES[name].parameters(count)
     schedule = getattr(emitted("jax", name), name)(**parameters)
+    rows = expected(name, count)
+    more = MOST_STEPS - len(rows)  # JAX compiles each operator for each shape
     with jax.enable_x64(True):  # so that steps beyond 2**31 reach the schedule
-        steps = jax.numpy.asarray(steps_of(parameters))
+        steps = jax.numpy.asarray([*steps_of(parameters), *[0] * more])
         alone = [schedule(step) for step in steps[:4]]
         mapped = jax.vmap(schedule)(steps)
 
-    assert expected(name, count) == float32(schedule(steps))
-    assert expected(name, count) == float32(jax.jit(schedule)(steps))
-    assert expected(name, count) == float32(mapped)
-    assert expected(name, count)[:4] == float32(alone)
+    assert rows == float32(schedule(steps))[: len(rows)]
+    assert rows == float32(jax.jit(schedule)(steps))[: len(rows)]
+    assert rows == float32(mapped)[: len(rows)]
+    assert rows[:4] == float32(alone)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -268,7 +270,8 @@ def slopes(name: str, key: str, count: int, steps: Sequence[int]) -> list[list[f
     def rate(given: Any, step: int) -> Any:
         return factory(**{key: given}, **parameters)(step)
 
-    return [[float(x) for x in jax.jit(jax.grad(rate))(entries, step)] for step in steps]
+    slope = jax.jit(jax.grad(rate))
+    return [[float(x) for x in slope(entries, step)] for step in steps]
 
 
 def test_the_gradient_of_a_constant_piece_is_one_at_its_value_alone() -> None:

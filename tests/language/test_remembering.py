@@ -22,7 +22,7 @@ from lrgen.ops import apply
 from lrgen.pipeline import checked, emit, library, proved
 from lrgen.printer import show
 from lrgen.recheck_traces import recheck_traces
-from lrgen.rewrite import rewrite
+from lrgen.rewrite import known_of, rewrite
 from lrgen.schedule import Schedule
 from lrgen.trace_vectors import sample_traces
 from lrgen.traces import FLAGS, traces
@@ -167,7 +167,8 @@ def test_pieces_may_hang_on_the_state(tmp_path: Path) -> None:
         more='[[piece]]\nname = "high"\nwhen = "cuts < 2"\nvalue = "peak_lr"\n'
         '[[piece]]\nname = "low"\nvalue = "peak_lr * factor"',
     )
-    found, _, vectors = checked(replace(schedule, examples=()))
+    checked_schedule = checked(replace(schedule, examples=()))
+    found, vectors = checked_schedule.author, checked_schedule.vectors
 
     automaton = Automaton(found, found.defaults)
     rates = []
@@ -183,7 +184,7 @@ def test_pieces_may_hang_on_the_state(tmp_path: Path) -> None:
 def test_the_value_may_call_closed_forms_with_a_clock_of_their_own(tmp_path: Path) -> None:
     call = "cosine_warmup(step, peak_lr=peak_lr, warmup_steps=2, total_steps=10)"
     schedule = resolved(tmp_path, COUNTS, value=f'value = "{call} * 0.5 ** cuts"')
-    _, written, _ = checked(schedule)
+    written = checked(schedule).written
 
     plain = lrgen.load("cosine_warmup").bind(peak_lr=1.0, warmup_steps=2, total_steps=10)
     automaton = Automaton(written, written.defaults)
@@ -367,7 +368,7 @@ def test_a_form_that_decides_otherwise_is_found() -> None:
     author = proved(specs.schedule("plateau"))
     vectors = sample_traces(author)
     written = rewrite(author)
-    recheck_traces(author, written, vectors)
+    recheck_traces(author, written, vectors, known_of(written))
     wrong = []
     for line in written.update:
         match line.name, line.value:
@@ -377,7 +378,8 @@ def test_a_form_that_decides_otherwise_is_found() -> None:
     assert wrong != list(written.update)
 
     with pytest.raises(SpecError, match=r"ulp off at observation \d+ of"):
-        recheck_traces(author, replace(written, update=tuple(wrong)), vectors)
+        other = replace(written, update=tuple(wrong))
+        recheck_traces(author, other, vectors, known_of(other))
 
 
 def test_a_value_that_is_another_curve_is_found() -> None:
@@ -385,9 +387,10 @@ def test_a_value_that_is_another_curve_is_found() -> None:
     author = proved(specs.schedule("plateau"))
     written = rewrite(author)
     wrong = replace(written.pieces[0], value=Name("min_lr", Kind.REAL))
+    other = replace(written, pieces=(wrong,))
 
     with pytest.raises(SpecError, match="the rewritten form is another curve at observation 0"):
-        recheck_traces(author, replace(written, pieces=(wrong,)), sample_traces(author))
+        recheck_traces(author, other, sample_traces(author), known_of(other))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

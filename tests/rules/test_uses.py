@@ -13,7 +13,7 @@ from lrgen.errors import SpecError
 from lrgen.expr import Kind
 from lrgen.pipeline import emit
 from lrgen.recheck import compiled, recheck, ulps
-from lrgen.rewrite import rewrite
+from lrgen.rewrite import known_of, rewrite
 from lrgen.rules import RULES
 from lrgen.schedule import Schedule
 from lrgen.vectors import exact_value, sample
@@ -31,7 +31,7 @@ def reasons(schedule: Schedule) -> set[str]:
 def error(schedule: Schedule, step: int) -> float:
     """How many ulp the computed form is off at ``step``, with the defaults."""
     true = exact_value(schedule, schedule.defaults, step, 60)
-    return ulps(compiled(schedule)(step, schedule.defaults), true)
+    return ulps(compiled(schedule, known_of(schedule))(step, schedule.defaults), true)
 
 
 def test_every_rule_has_a_use_here() -> None:
@@ -89,7 +89,7 @@ def test_a_wrong_rule_is_caught(use: Use, tmp_path: Path, monkeypatch: pytest.Mo
     computed = rewrite(schedule)
 
     with pytest.raises(SpecError, match="another curve"):
-        recheck(schedule, computed, vectors)
+        recheck(schedule, computed, vectors, known_of(computed))
 
 
 def rule_is_whole(name: str) -> bool:
@@ -103,7 +103,8 @@ def test_the_right_rules_give_the_same_curve(use: Use, tmp_path: Path) -> None:
     # Far beyond n a cosine's own argument has lost its digits; the curve is the same all the same.
     patient = replace(schedule, ulps=10**400)
 
-    recheck(patient, rewrite(patient), vectors)
+    written = rewrite(patient)
+    recheck(patient, written, vectors, known_of(written))
 
 
 def test_cancellation_that_no_rule_mends_is_refused(tmp_path: Path) -> None:
