@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from types import ModuleType
 from typing import Any
@@ -182,6 +183,16 @@ def test_the_vectors_are_what_python_reads_in_the_spec(name: str) -> None:
 
             agree = abs(expected - value) <= AGREE * abs(expected) + NOTHING
             assert agree, f"{case.name}, step {step}"
+
+
+def test_a_thread_has_digits_of_its_own() -> None:
+    """mpmath computes with more of them for a while, which another thread must not see."""
+    with ThreadPoolExecutor(1) as other:
+        elsewhere = other.submit(Arithmetic, DIGITS).result().context
+
+    assert elsewhere is not Arithmetic(DIGITS).context
+    assert DIGITS == elsewhere.dps == Arithmetic(DIGITS).context.dps
+    assert DIGITS + 1 == Arithmetic(DIGITS + 1).context.dps
 
 
 def test_a_wrong_formula_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
