@@ -64,6 +64,11 @@ def shown(value: float, unit: str) -> str:
     return f"{value / size:.3g} {name}"
 
 
+def groups_of(count: int) -> str:
+    """``8 groups``."""
+    return f"{count} group{'s' * (count > 1)}"
+
+
 def fastest(
     contenders: Mapping[str, Callable[[], object] | timeit.Timer],
     *,

@@ -28,7 +28,7 @@ import keras_cost
 import numpy_cost
 import python_cost
 import torch_plateau_steps
-from measure import GENERATED, LRGEN, Row, line, load, run
+from measure import GENERATED, LRGEN, Row, groups_of, line, load, run
 
 MODULES = (build_cost, python_cost, numpy_cost, jax_cost, keras_cost, torch_plateau_steps)
 OTHERS = tuple(comparison for module in MODULES for comparison in module.COMPARISONS)
@@ -109,7 +109,7 @@ def torch_step() -> Iterator[Row]:
         spec.write_text(torch_steps.PRODUCT, encoding="utf-8")
         run([*LRGEN, "build", str(spec), "--backend", "torch", "--out", folder])
         for plan, groups, tensor, found in torch_steps.measured(emitted, rounds=15):
-            name = f"torch {plan.emitted}{', tensor lr' if tensor else ''}, {groups}"
+            name = f"torch {plan.emitted}{', tensor lr' * tensor}, {groups_of(groups)}"
             bare, peer = found["bare"], found["peer"]
             if tensor:
                 least = (found["floor"], "writing alone")

@@ -12,7 +12,7 @@ import timeit
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from measure import Row, fastest, load
+from measure import Row, fastest, groups_of, load
 
 GROUPS = (1, 8, 64)
 RATES = {"": 1 / 64, ", one base rate": 0.0}
@@ -31,10 +31,11 @@ def torch_plateau(rounds: int = 150) -> Iterator[Row]:
             for count in GROUPS:
                 for same, spread in RATES.items():
                     lrs = [0.1 + spread * index for index in range(count)]
-                    title = f"torch {name}{', tensor lr' * tensor}, {count}{same}"
+                    kinds = f"{name}{', tensor lr' * tensor}"
+                    title = f"torch {kinds}, {groups_of(count)}{same}"
                     yield measured(ours, title, lrs, tensor, rounds, NEVER)
         for count in GROUPS:
-            title = f"torch {name}, a cut each time, {count}"
+            title = f"torch {name}, a cut each time, {groups_of(count)}"
             yield measured(ours, title, [0.1] * count, False, rounds, 0)
 
 

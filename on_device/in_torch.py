@@ -14,6 +14,7 @@ import torch
 from .cases import Case, Curve, Found, NothingToRun, Steps, Trace, class_name
 
 REPLAYS = 64
+BESIDE_THE_RATE = ("momentum", "weight_decay")
 
 
 def eager(module: ModuleType, cases: Sequence[Case], device: str) -> Iterator[Found]:
@@ -119,10 +120,15 @@ def copied(source: torch.Tensor, target: torch.Tensor) -> None:
 
 
 def scheduler(module: ModuleType, cases: Sequence[Case], device: str) -> Iterator[Found]:
-    """What the scheduler writes into a tensor ``lr`` on the device: rows, and whole traces."""
-    kind = getattr(module, f"{class_name(cases[0].schedule)}LR", None)
+    """What the scheduler writes into a tensor on the device: rows, and whole traces."""
+    name = class_name(cases[0].schedule)
+    kind: Any = getattr(module, f"{name}LR", None)
+    driven = "lr"
     if kind is None:
-        raise NothingToRun("it drives something that is no rate of an optimizer")
+        kind = getattr(module, name, None)
+        driven = next((key for key in BESIDE_THE_RATE if hasattr(kind, f"get_last_{key}")), "")
+    if not driven:
+        raise NothingToRun("it drives nothing that an optimizer has")
     own = inspect.signature(kind).parameters
     for case in cases:
         others = {key: value for key, value in case.parameters.items() if key in own}
@@ -130,7 +136,7 @@ def scheduler(module: ModuleType, cases: Sequence[Case], device: str) -> Iterato
         match case:
             case Curve():
                 rates = [
-                    written(kind, base, others, device, last_epoch=int(step) - 1)
+                    written(kind, base, others, device, driven, last_epoch=int(step) - 1)
                     for step in case.steps[: case.rows]
                 ]
             case Trace():
@@ -138,18 +144,29 @@ def scheduler(module: ModuleType, cases: Sequence[Case], device: str) -> Iterato
         yield case, np.array(rates, np.float32), None
 
 
-def optimizer_of(base: float, device: str) -> torch.optim.SGD:
+def optimizer_of(base: float, device: str, driven: str = "lr") -> torch.optim.Optimizer:
+    """One whose rate, or what else is driven, is a tensor on the device."""
     weights = torch.zeros(1, device=device, requires_grad=True)
-    lr = torch.tensor(base, dtype=torch.float32, device=device)
+    number = torch.tensor(base, dtype=torch.float32, device=device)
     # The base is the binary64 number itself, not the float32 that a tensor makes of it.
-    return torch.optim.SGD([{"params": [weights], "initial_lr": float(base)}], lr=lr)
+    group = {"params": [weights], "initial_lr": float(base)}
+    match driven:
+        case "momentum":
+            betas = (torch.full_like(number, 0.9), torch.full_like(number, 0.999))
+            return torch.optim.Adam([group], lr=number, betas=betas)
+        case "weight_decay":
+            return torch.optim.SGD([{**group, driven: torch.zeros_like(number)}], lr=number)
+        case _:
+            return torch.optim.SGD([group], lr=number)
 
 
-def written(kind: Any, base: float, others: Any, device: str, **going_on: int) -> float:
-    """The rate that stands in the optimizer when its scheduler has been built."""
-    optimizer = optimizer_of(base, device)
+def written(
+    kind: Any, base: float, others: Any, device: str, driven: str = "lr", **going_on: int
+) -> float:
+    """What stands in the optimizer when its scheduler has been built."""
+    optimizer = optimizer_of(base, device, driven)
     kind(optimizer, **others, **going_on)
-    return rate_in(optimizer, device)
+    return rate_in(optimizer, device, driven)
 
 
 def observed(kind: Any, base: float, others: Any, device: str, case: Trace) -> list[float]:
@@ -169,9 +186,10 @@ def observed(kind: Any, base: float, others: Any, device: str, case: Trace) -> l
     return rates
 
 
-def rate_in(optimizer: torch.optim.Optimizer, device: str) -> float:
-    lr = optimizer.param_groups[0]["lr"]
-    return float(found(lr.reshape(1), device)[0])
+def rate_in(optimizer: torch.optim.Optimizer, device: str, driven: str = "lr") -> float:
+    group = optimizer.param_groups[0]
+    number = group["betas"][0] if driven == "momentum" else group[driven]
+    return float(found(number.reshape(1), device)[0])
 
 
 def curves(cases: Sequence[Case]) -> list[Curve]:

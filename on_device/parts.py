@@ -110,7 +110,7 @@ PARTS = (
         "in_torch",
         "scheduler",
         "torch",
-        "scheduler that fills a tensor `lr` on the device; rows alone",
+        "scheduler that fills a tensor on the device: `lr`, beta or decay; rows alone",
         flushes=False,
         needs=TORCH,
     ),
