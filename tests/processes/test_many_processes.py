@@ -21,6 +21,8 @@ pytestmark = pytest.mark.processes
 
 HERE = Path(__file__).parent
 KINDS = ["ddp", "fsdp"]
+MOST_SECONDS = 180
+"""After so long both ranks are ended, and a test that did not ask for that fails."""
 
 
 # -- PyTorch: two processes of gloo ----------------------------------------------------------
@@ -50,8 +52,9 @@ def two_ranks(kind: str, folder: Path, *options: str) -> list[int]:
             )
             for rank in range(torch_ranks.RANKS)
         ]
+        end = time.monotonic() + MOST_SECONDS
         while None in (statuses := [rank.poll() for rank in ranks]):
-            if any(statuses):
+            if any(statuses) or time.monotonic() > end:
                 for rank in ranks:
                     rank.kill()
             time.sleep(0.05)
