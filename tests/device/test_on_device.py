@@ -284,6 +284,25 @@ def test_a_broken_module_is_reported_with_its_step(
     assert " expected, got " in tally.shown[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("one_cycle_momentum", "first, *others = group", "*others, first = group"),
+        ("weight_decay_cosine", ".fill_(weight_decay)", ".fill_(2 * weight_decay)"),
+    ],
+)
+def test_a_broken_tensor_beside_the_rate_is_reported(
+    name: str, before: str, after: str, tmp_path: Path
+) -> None:
+    checkout = some_of(tmp_path, name)
+    whole, errors = judged("torch-scheduler", checkout, name)
+    broken(tmp_path / "torch_schedules" / f"{name}.py", before, after)
+    tally, more_errors = judged("torch-scheduler", checkout, name)
+
+    assert ["", ""] == [*errors, *more_errors]
+    assert 0 == whole.unequal < tally.unequal
+
+
 def test_a_broken_vector_is_reported_by_the_command(tmp_path: Path) -> None:
     some_of(tmp_path, "linear", "newbob")
     path = tmp_path / "vectors" / "newbob.json"
