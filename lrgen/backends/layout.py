@@ -33,7 +33,7 @@ def fitting(lines: Sequence[str], schedule: Schedule, width: int = COLUMNS - 4) 
     return tuple(result)
 
 
-_STATEMENT = re.compile(r'(\s*)((?:[A-Za-z_][\w.\[\]"]* = |return )?)(.*)')
+_STATEMENT = re.compile(r'(\s*)((?:[A-Za-z_][\w.\[\]"]*(?:, [A-Za-z_]\w*)* = |return )?)(.*)')
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(")
 _SIGNS = (
     (" if ", " else "),

@@ -77,7 +77,7 @@ def quantity(key: str) -> str:
 
 def steps(values: Any) -> list[int]:
     whole = [v for v in values.values() if isinstance(v, int) and not isinstance(v, bool)]
-    return sorted({0, 1, 7, *(v + d for v in whole if v < 10**6 for d in (0, 1)), 10**5})
+    return sorted({0, 1, 7, *(v + d for v in whole if 0 <= v < 10**6 for d in (0, 1)), 10**5})
 
 
 @pytest.mark.parametrize("key", CALLED)

@@ -84,6 +84,16 @@ def test_a_composition_is_that_of_pytorch(kind: str) -> None:
         compared(COMPOSITIONS[kind](source))
 
 
+@pytest.mark.parametrize("backend", ["python", "numpy", "torch", "keras", "jax"])
+def test_tables_of_cycles_with_long_names_are_laid_out(backend: str) -> None:
+    restarts = "CosineAnnealingWarmRestarts(optimizer, {}, T_mult={})"
+    members = f"[{restarts.format(2, 3)}, {restarts.format(3, 2)}]"
+    code = lrgen.port(f"SequentialLR(optimizer, {members}, milestones=[9])").code(backend)
+
+    assert "starts, lengths = " in code
+    compile(code, backend, "exec")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", COMPOSITIONS)
 def test_many_compositions_are_those_of_pytorch(kind: str) -> None:
