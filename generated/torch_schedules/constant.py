@@ -281,7 +281,7 @@ def _check(
 def _writer(
     groups: Sequence[tuple[Any, ...]],
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         for group, base_lr in groups:

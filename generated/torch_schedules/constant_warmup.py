@@ -311,7 +311,7 @@ def _writer(
     groups: Sequence[tuple[Any, ...]],
     warmup_steps: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         if step < warmup_steps:

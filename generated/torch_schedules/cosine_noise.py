@@ -396,7 +396,7 @@ def _writer(
     std: float,
     seed: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     inside = math.expm1(-(reach / std) ** 2 / 2)
 
     def write(step: int) -> None:

@@ -376,7 +376,7 @@ def _writer(
     lows: Sequence[float],
     rounding: str,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     starts, lengths = _cycles(first_steps, growth, rounding)
     row = 0  # where the last step was, and mostly the next one is
 

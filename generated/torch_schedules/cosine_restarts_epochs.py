@@ -387,7 +387,7 @@ def _writer(
     shrink: float,
     rounding: str,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     starts, lengths = _cycles(first_epochs, growth, rounding)
     row = 0  # where the last step was, and mostly the next one is
     groups = [(group, end_lr, base_lr - end_lr) for group, base_lr, end_lr in groups]

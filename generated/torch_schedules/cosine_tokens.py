@@ -348,7 +348,7 @@ def _writer(
     total_tokens: int,
     tokens_per_update: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     last = total_tokens // tokens_per_update + 1
     groups = [(group, peak_lr, end_lr, peak_lr - end_lr) for group, peak_lr, end_lr in groups]
 

@@ -382,7 +382,7 @@ def _writer(
     rounding: str,
     parts: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     first = parts * first_steps
     starts, lengths = _cycles(first, growth, rounding)
     row = 0  # where the last step was, and mostly the next one is

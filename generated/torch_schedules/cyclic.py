@@ -365,7 +365,7 @@ def _writer(
     mode: str,
     gamma: float,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     cycle_steps = up_steps + down_steps
     groups = [(group, low_lr, peak_lr - low_lr) for group, peak_lr, low_lr in groups]
 

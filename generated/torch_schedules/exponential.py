@@ -294,7 +294,7 @@ def _writer(
     groups: Sequence[tuple[Any, ...]],
     gamma: float,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         share = gamma**step

@@ -327,7 +327,7 @@ def _writer(
     decay_rate: float,
     staircase: bool,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         if staircase:

@@ -302,7 +302,7 @@ def _writer(
     groups: Sequence[tuple[Any, ...]],
     half_life_steps: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         # g**(i / j) == g**(i // j) * g**(i % j / j): a large power would magnify the rounding of

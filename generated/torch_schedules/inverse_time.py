@@ -316,7 +316,7 @@ def _writer(
     decay_steps: int,
     staircase: bool,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         decays = step // decay_steps if staircase else step / decay_steps

@@ -343,7 +343,7 @@ def _writer(
     alpha: float,
     beta: float,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         if step < decay_steps:

@@ -228,7 +228,7 @@ def _writer(
     groups: Sequence[tuple[Any, ...]],
     warmup_steps: int,
 ) -> Callable[[int], None]:
-    """What writes each row's value at a step, in binary64; its own parameters follow in it."""
+    """What writes each group's value at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         if step < warmup_steps:

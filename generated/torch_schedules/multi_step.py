@@ -319,7 +319,7 @@ def _writer(
     milestones: Sequence[int],
     gamma: float,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         share = gamma ** bisect.bisect_right(milestones, step)

@@ -386,7 +386,7 @@ def _writer(
     fading: float,
     seed: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         for group, base_lr, std in groups:

@@ -410,7 +410,7 @@ def _writer(
     anneal: str,
     three_phase: bool,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     valley = 2 * warmup_steps if three_phase else total_steps
 
     def write(step: int) -> None:

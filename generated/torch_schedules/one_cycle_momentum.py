@@ -301,7 +301,7 @@ def _writer(
     anneal: str,
     three_phase: bool,
 ) -> Callable[[int], None]:
-    """What writes each row's value at a step, in binary64; its own parameters follow in it."""
+    """What writes each group's value at a step, in binary64; a row is a group and its values."""
     rise_end = 2 * warmup_steps if three_phase else total_steps
 
     def write(step: int) -> None:

@@ -312,7 +312,7 @@ def _writer(
     groups: Sequence[tuple[Any, ...]],
     total_steps: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     groups = [(group, end_lr, base_lr - end_lr) for group, base_lr, end_lr in groups]
 
     def write(step: int) -> None:

@@ -336,7 +336,7 @@ def _writer(
     values: Sequence[float],
     switch: str,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         if switch == "after":

@@ -342,7 +342,7 @@ def _writer(
     places: Sequence[int],
     values: Sequence[float],
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         passed = bisect.bisect_right(places, step)

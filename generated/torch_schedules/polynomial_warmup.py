@@ -322,7 +322,7 @@ def _writer(
     warmup_steps: int,
     power: float,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     groups = [(group, peak_lr, start_lr, peak_lr - start_lr) for group, peak_lr, start_lr in groups]
 
     def write(step: int) -> None:

@@ -309,7 +309,7 @@ def _writer(
     hold_steps: int,
     power: float,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         if step < hold_steps:

@@ -346,7 +346,7 @@ def _writer(
     tail_steps: int,
     total_steps: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     tail_start = total_steps - tail_steps
 
     def write(step: int) -> None:

@@ -332,7 +332,7 @@ def _writer(
     total_steps: int,
     growth: str,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     groups = [(group, end_lr, start_lr, end_lr - start_lr) for group, end_lr, start_lr in groups]
 
     def write(step: int) -> None:

@@ -341,7 +341,7 @@ def _writer(
     total_steps: int,
     ratio: float,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     fall_steps = total_steps - warmup_steps
 
     def write(step: int) -> None:

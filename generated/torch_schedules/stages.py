@@ -410,7 +410,7 @@ def _writer(
     start_rates: Sequence[float],
     end_rates: Sequence[float],
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     last = len(ends) - 1
 
     def write(step: int) -> None:

@@ -320,7 +320,7 @@ def _writer(
     gamma: float,
     at_zero: bool,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         decays = step // decay_steps + (1 if at_zero else 0)

@@ -360,7 +360,7 @@ def _writer(
     init_lr_scale: float,
     final_lr_scale: float,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     decay_start = warmup_steps + hold_steps
 
     def write(step: int) -> None:

@@ -343,7 +343,7 @@ def _writer(
     peaks: Sequence[float],
     lows: Sequence[float],
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
 
     def write(step: int) -> None:
         position = step % (2 * half_steps)

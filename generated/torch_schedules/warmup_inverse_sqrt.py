@@ -300,7 +300,7 @@ def _writer(
     groups: Sequence[tuple[Any, ...]],
     warmup_steps: int,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     decay_start = max(warmup_steps, 1)
 
     def write(step: int) -> None:

@@ -381,7 +381,7 @@ def _writer(
     total_steps: int,
     tail: str,
 ) -> Callable[[int], None]:
-    """What writes each group's rate at a step, in binary64; a row is a group and its own values."""
+    """What writes each group's rate at a step, in binary64; a row is a group and its values."""
     decay_start = total_steps - decay_steps
     groups = [(group, peak_lr, end_lr, peak_lr - end_lr) for group, peak_lr, end_lr in groups]
 

@@ -70,6 +70,9 @@ class SchedulerView:
         template: That of the class.
         functions: That of the functions below it.
         driven: What it drives, if that is not the rate.
+        class_name: That of the class.
+        noun: What it drives, in a sentence.
+        written: What it writes, in a sentence.
         saved_base: The base rates of a saved state as an entry, if the formula has a base.
         present_base: The present ones.
         columns: The values of all parameters, each one for all groups or one per group.
@@ -88,6 +91,9 @@ class SchedulerView:
     template: str
     functions: str
     driven: Driven | None
+    class_name: str
+    noun: str
+    written: str
     saved_base: str
     present_base: str
     columns: str
@@ -198,6 +204,9 @@ def _scheduler(schedule: Schedule, rate: Sequence[str]) -> SchedulerView:
         template=f"torch_schedules/{'scheduler' if driven is None else 'driven'}.py.jinja",
         functions=f"torch_schedules/{'helpers' if driven is None else 'driven_functions'}.py.jinja",
         driven=driven,
+        class_name=schedule.scheduler_name if driven is None else schedule.class_name,
+        noun="``lr``" if driven is None else driven.noun,
+        written="rate" if driven is None else "value",
         saved_base=f'"{base}": base_lrs, ' if base else "",
         present_base=f'"{base}": self.base_lrs, ' if base else "",
         columns=f'{{"{base}": [float(lr) for lr in base_lrs], **parameters}}'
